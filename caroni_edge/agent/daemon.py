@@ -1,7 +1,7 @@
 """The agent's daemon: starts, serves until it is told to stop, and closes what it has opened. Its jobs go on."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,16 +60,17 @@ class AgentDaemon(Daemon[AgentConfig]):
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
         from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
 
-        flow, has_away = Flow(config.files.up, config.files.down), self._use_bucket(config, runner, opened)
+        self._use_bucket(config, runner, opened)
+        files, flow = runner.files.store, Flow(config.files.up, config.files.down)
         self._web = opened.enter_context(
-            serve(config, node, self.service, self._reactor, runner, self._reload_types, flow, has_away)
+            serve(config, node, self.service, self._reactor, runner, self._reload_types, files, flow)
         )
         self.service.supervise("runner", runner.run)
         self.service.supervise("trash", runner.empty_trash)
         self.service.supervise("files", runner.work_on_files)
         opened.callback(runner.close)
         transfers = open_transfers(
-            *(config, node, self.service, opened, self.access, runner.fetches.told), flow=flow, has_away=has_away
+            config, node, self.service, opened, self.access, files, runner.fetches.told, flow=flow
         )
         runner.fetches.bringer = transfers
         runner.fetches.locator = locator = LocationFetches(
@@ -85,17 +86,16 @@ class AgentDaemon(Daemon[AgentConfig]):
         connect(node, self.service, opened, when=taken_over, transfers=transfers)
         return node
 
-    def _use_bucket(self, config: AgentConfig, runner: Runner, opened: ExitStack) -> Callable[[str], bool]:
-        """Let what a depot keeps lie in its bucket, where it has one; return what tells what lies there alone."""
+    def _use_bucket(self, config: AgentConfig, runner: Runner, opened: ExitStack) -> None:
+        """Let what a depot keeps lie in its bucket, where it has one."""
         if config.files.bucket is None:
-            return lambda _sha256: False
+            return
         bucket = Bucket(config.files.bucket, owner_of(config))
         runner.bucket = work = BucketWork(
             bucket, runner.files, config.state_dir / RETURNING, self._on_news, config.disk_floor_bytes
         )
         work.start(self.service.supervise)
         opened.callback(work.close)
-        return work.has_away
 
     def apply_config(self, config: AgentConfig) -> None:
         """Take over job types and settings."""

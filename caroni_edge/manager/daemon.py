@@ -78,6 +78,7 @@ class ManagerDaemon(Daemon[ManagerConfig]):
             self.service,
             opened,
             self.access,
+            storage.work.store,
             storage.arrivals.told,
             lambda _manager: node.topics.name,
             flow,

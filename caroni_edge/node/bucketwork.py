@@ -35,7 +35,7 @@ from caroni_edge.objects.bucket import (
 )
 from caroni_edge.objects.disk import NoRoom, taken_of
 from caroni_edge.objects.filework import FileWork
-from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class BucketWork:
         self._asked: dict[ObjectId, float] = {}
         self._lock, self._ended = Lock(), Event()
         self._troubles: dict[str, str] = {}
-        files.store.is_away = self.is_away
+        files.store.is_away, files.store.let_come_back = self.is_away, self.let_come_back
 
     def start(self, supervise: Supervise) -> None:
         """Begin; `supervise` runs something in a thread of a name."""
@@ -120,11 +120,10 @@ class BucketWork:
         """
         return name in self._away and not os.path.exists(self._files.store.path(name))
 
-    def has_away(self, sha256: str) -> bool:
-        """Tell whether an object lies in the bucket alone, and then let it come back; for any thread."""
-        name = id_of(sha256)
+    def let_come_back(self, name: ObjectId) -> None:
+        """Say that an object of the bucket is needed here, unless that was said just now; for any thread."""
         if not self.is_away(name):
-            return False
+            return
         with self._lock:
             now = monotonic()
             is_new = now >= self._asked.get(name, now)
@@ -132,7 +131,6 @@ class BucketWork:
                 self._asked[name] = now + ASK_AGAIN_S
         if is_new:
             self._tell(Needed((name,)))
-        return True
 
     # What goes there
 

@@ -22,6 +22,8 @@ from caroni_edge.config.hours import second_of_day
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.datatransport import DataTransport, Hears
 from caroni_edge.node.objectdisk import ObjectDisk
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.transfer.asker import Asker
 from caroni_edge.objects.transfer.effects import (
     AskerEffect,
@@ -29,6 +31,7 @@ from caroni_edge.objects.transfer.effects import (
     FetchId,
     Hash,
     HolderEffect,
+    LetComeBack,
     MakeList,
     PlaceFailed,
     Save,
@@ -71,22 +74,20 @@ class Surroundings:
     Attributes:
         connect: Makes a transport with the client id of the data connection, a clean session and `WAITING_MAX`.
         rights: Whose the objects here are.
-        path_of: Where an object lies, by its hash.
+        files: The objects.
         parts: The directory of part files.
         tell: Is called with what has come and its file, to be taken before `forget`, and with what failed.
         bounds: What the owner lets flow.
         clock: Returns how many seconds of the owner's day are over.
-        has_away: Tells whether an object does not lie here now, and then lets it come back; for any thread.
     """
 
     connect: Callable[[], Transport]
     rights: Rights
-    path_of: Callable[[str], Path]
+    files: ObjectFiles
     parts: Path
     tell: Callable[[Told, Path | None], None]
     bounds: FilesConfig
     clock: Callable[[], float] = second_of_day
-    has_away: Callable[[str], bool] = lambda _sha256: False
 
 
 class DataConnection:
@@ -95,11 +96,11 @@ class DataConnection:
     def __init__(self, topics: Topics, around: Surroundings, flow: Flow | None = None) -> None:
         """Prepare; `start` begins the threads, and the connection is made when it is needed."""
         self._topics, self._around = topics, around
-        self._asker, self._holder = Asker(SystemChance()), Holder(around.rights, has_away=around.has_away)
+        self._asker, self._holder = Asker(SystemChance()), Holder(around.rights, is_away=self._is_away)
         bounds = around.bounds
         flow = flow or Flow(bounds.up, bounds.down)
         self._asker.at_once, self._asker.down, self._holder.up = bounds.at_once, flow.down, flow.up
-        self._disk = ObjectDisk(around.parts, around.path_of)
+        self._disk = ObjectDisk(around.parts, around.files)
         self._todo: SimpleQueue[Callable[[], None]] = SimpleQueue()
         hears = Hears(self._wants, self._learned, self._asker.connected, self._answered, self._writable, self._ended)
         self._transport = DataTransport(topics, around.connect, self._todo.put, hears)
@@ -309,6 +310,9 @@ class DataConnection:
                     lambda found: self._todo.put(partial(listed, None if isinstance(found, OSError) else found)),
                 )
                 return
+            case LetComeBack(sha256):
+                self._around.files.let_come_back(id_of(sha256))
+                return
             case SayNo(asker, no):
                 payload = encode(no)
             case SayData(asker=asker, transfer=transfer, offset=offset):
@@ -330,6 +334,9 @@ class DataConnection:
             return  # it is lost, and asked for again
         self._unsaid.append((topic, payload))
         self._writable()
+
+    def _is_away(self, sha256: str) -> bool:
+        return self._around.files.is_away(id_of(sha256))
 
     def _bytes_of(self, data: SayData) -> bytes:
         if data.part == "blocks":

@@ -8,6 +8,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.partfiles import PartFiles, block_list
 
@@ -25,15 +27,15 @@ class ObjectDisk:
         parts: The part files. What they sync, hash, finish or remove belongs into `do`.
     """
 
-    def __init__(self, parts: Path, path_of: Callable[[str], Path]) -> None:
+    def __init__(self, parts: Path, files: ObjectFiles) -> None:
         """Use a directory for part files.
 
         Args:
             parts: The directory.
-            path_of: Where an object lies, by its hash.
+            files: The objects that are given.
         """
         self.parts = PartFiles(parts)
-        self._path_of = path_of
+        self._objects = files
         self._files: dict[str, int] = {}
         self._removing: dict[FetchId, Callable[[bytes], None] | None] = {}
         self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -99,7 +101,7 @@ class ObjectDisk:
         if sha256 not in self._files:
             while len(self._files) >= FILES_MAX:
                 os.close(self._files.pop(next(iter(self._files))))
-            self._files[sha256] = os.open(self._path_of(sha256), os.O_RDONLY | os.O_CLOEXEC)
+            self._files[sha256] = os.open(self._objects.path(id_of(sha256)), os.O_RDONLY | os.O_CLOEXEC)
         return os.pread(self._files[sha256], length, offset)
 
     def make_list(self, sha256: str) -> bytes:
@@ -108,7 +110,7 @@ class ObjectDisk:
         Raises:
             OSError: It is not there, cannot be read, or is damaged: a list of other bytes would be kept, and believed.
         """
-        return block_list(self._path_of(sha256), sha256)
+        return block_list(Path(self._objects.path(id_of(sha256))), sha256)
 
     def close(self) -> None:
         """Close what is open."""

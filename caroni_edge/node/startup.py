@@ -20,6 +20,7 @@ from caroni_edge.node.dataconnection import Told
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.service import Service
 from caroni_edge.node.transfers import Transfers
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.protocol.codec import encode
@@ -136,18 +137,16 @@ def open_transfers(
     service: Service,
     opened: ExitStack,
     access: Access,
+    files: ObjectFiles,
     tell: Callable[[Told, Path | None], None],
     peer_of: Callable[[str], str] = str,
     flow: Flow | None = None,
-    has_away: Callable[[str], bool] = lambda _sha256: False,
 ) -> Transfers:
     """Prepare what fetches objects for a node and gives them (`peer_of`: see `StoredRights`, all else: `Transfers`)."""
     reader = open_reader(config.state_dir / DATABASE)
     opened.callback(reader.close)
     rights = StoredRights(reader, peer_of)
-    transfers = Transfers(
-        config.state_dir, access, node.topics, rights, tell, service.supervise, config.files, flow, has_away
-    )
+    transfers = Transfers(files, access, node.topics, rights, tell, service.supervise, config.files, flow)
     opened.callback(transfers.close)
     node.gives_objects = True
     return transfers

@@ -13,7 +13,6 @@ from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings, Told
 from caroni_edge.node.directfetches import DirectFetches
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.objects import id_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
@@ -38,7 +37,7 @@ class Transfers:
 
     def __init__(
         self,
-        state_dir: Path,
+        files: ObjectFiles,
         access: Access,
         topics: Topics,
         rights: Rights,
@@ -46,12 +45,11 @@ class Transfers:
         supervise: Supervise,
         bounds: FilesConfig,
         flow: Flow | None = None,
-        has_away: Callable[[str], bool] = lambda _sha256: False,
     ) -> None:
         """Prepare.
 
         Args:
-            state_dir: Of the node.
+            files: The objects of the node.
             access: How its broker is reached.
             topics: The node's.
             rights: What it may give.
@@ -59,7 +57,6 @@ class Transfers:
             supervise: Runs something in a thread of a name.
             bounds: How much may flow, and when.
             flow: Lets it flow, also what goes other ways; None: as `bounds` has it.
-            has_away: Tells whether an object does not lie here now, and then lets it come back.
         """
         self._topics, self._supervise = topics, supervise
         self._begun = False
@@ -69,15 +66,11 @@ class Transfers:
             client_id = f"{topics.data_client_id}/{secrets.token_hex(8)}"
             return MqttTransport(access, client_id, clean_session=True, is_further=True, waiting_max=WAITING_MAX)
 
-        files = ObjectFiles(state_dir)
-
-        def path_of(sha256: str) -> Path:
-            return Path(files.path(id_of(sha256)))
-
-        around = Surroundings(connect, rights, path_of, state_dir / PARTS, tell, bounds, has_away=has_away)
+        parts = files.directory / PARTS
+        around = Surroundings(connect, rights, files, parts, tell, bounds)
         self._flow = flow = flow or Flow(bounds.up, bounds.down)
         self._data = DataConnection(topics, around, flow)
-        me, parts = Peer(topics.role, topics.node), state_dir / PARTS
+        me = Peer(topics.role, topics.node)
         self._direct = DirectFetches(me, parts, bounds, tell, supervise, flow.down, self._data)
 
     def begin(self, wanted: Iterable[Want] = ()) -> None:

@@ -92,22 +92,26 @@ class ObjectFiles:
 
     Attributes:
         gathers: What is taken in gets its place by the next `make_safe`, and not at once.
+        directory: Where `objects/` and `part/` are, or will be.
         is_away: Tells whether an object lies in a bucket alone; for any thread.
+        let_come_back: Lets such an object come back; for any thread.
     """
 
     def __init__(self, directory: Path, min_free_bytes: Callable[[], int] = lambda: 0) -> None:
         """Use a directory.
 
         Args:
-            directory: Where `objects/` and `part/` are, or will be.
+            directory: Where they are.
             min_free_bytes: So much of the disk stays free.
         """
+        self.directory = directory
         self._objects, self._part = f"{directory}/{OBJECTS}", f"{directory}/{PART}"
         self._min_free_bytes = min_free_bytes
         self.gathers = False
         self._gathered: list[_Part] = []
         self._parts = count()
         self.is_away: Callable[[ObjectId], bool] = lambda _name: False
+        self.let_come_back: Callable[[ObjectId], None] = lambda _name: None
 
     def path(self, name: ObjectId) -> str:
         """Return where an object lies, or would."""

@@ -35,22 +35,19 @@ class Giving:
     def __init__(
         self,
         readers: Readers,
-        state_dir: Path,
+        files: ObjectFiles,
         flow: Flow,
         peer_of: Callable[[str], str] = str,
-        has_away: Callable[[str], bool] = lambda _sha256: False,
     ) -> None:
-        """Give what lies in a state directory.
+        """Prepare.
 
         Args:
             readers: Connections to the node's database, which says whose objects are.
-            state_dir: Where they lie.
+            files: The objects.
             flow: How fast they may leave.
             peer_of: Under which name the keys of a manager are kept here.
-            has_away: Tells whether an object does not lie here now, and then lets it come back.
         """
-        self._has_away = has_away
-        self._readers, self._files, self._flow, self._peer_of = readers, ObjectFiles(state_dir), flow, peer_of
+        self._readers, self._files, self._flow, self._peer_of = readers, files, flow, peer_of
         self._free = BoundedSemaphore(GIVEN_MAX)
 
     def answer(self, name: str, headers: Mapping[str, str]) -> Stream:
@@ -73,7 +70,8 @@ class Giving:
             size = None if wanted is None else rights.size(claim.manager, claim.workflow, sha256_of(wanted))
         if wanted is None or size is None:
             raise Problem(404, "the workflow has no such file here")
-        if self._has_away(sha256_of(wanted)):
+        if self._files.is_away(wanted):
+            self._files.let_come_back(wanted)
             said = "it must come back from this depot's bucket first: come again"
             raise Problem(503, said, headers={"Retry-After": str(BUSY_FOR_S)})
         if not self._free.acquire(blocking=False):
@@ -90,12 +88,12 @@ class Giving:
 def giving(
     config: NodeConfig,
     readers: Readers,
+    files: ObjectFiles,
     flow: Flow,
     peer_of: Callable[[str], str] = str,
-    has_away: Callable[[str], bool] = lambda _sha256: False,
 ) -> Giving | None:
     """Return what a node gives by its web server; None where its owner does not want that (`files.url`)."""
-    return None if config.files.url is None else Giving(readers, config.state_dir, flow, peer_of, has_away)
+    return None if config.files.url is None else Giving(readers, files, flow, peer_of)
 
 
 class _Pace:

@@ -195,23 +195,23 @@ def test_what_cannot_be_used_says_why(server: S3Server, tmp_path: Path, monkeypa
 
 def test_what_lies_there_alone_comes_back_when_it_is_asked_for(depot: Depot) -> None:
     found = depot.keep(BYTES)
-    assert not depot.work.has_away(found.sha256)
+    assert not depot.work.is_away(found.id)
     depot.leave(found)
-    assert depot.work.has_away(found.sha256)
-    depot.hears(Needed((found.id,)))
-    depot.work.has_away(found.sha256)
+    assert depot.work.is_away(found.id)
+    for _ in range(2):
+        depot.work.let_come_back(found.id)
     assert depot.news.count(Needed((found.id,))) == 1
     depot.work.do(BringBack(found))
     depot.hears(IsBack(found.id))
     assert depot.store.read(found) == BYTES
-    assert not depot.work.has_away(found.sha256)
+    assert not depot.work.is_away(found.id)
 
 
 def test_what_has_come_here_by_another_way_is_given_from_here(depot: Depot) -> None:
     found = depot.keep(BYTES)
     depot.leave(found)
     assert depot.keep(BYTES) == found
-    assert not depot.work.has_away(found.sha256)
+    assert not depot.work.is_away(found.id)
     assert depot.store.read(found) == BYTES
 
 
@@ -402,14 +402,14 @@ def test_what_goes_from_there_is_away_no_more(server: S3Server, depot: Depot) ->
     depot.work.do(Drop(found.id))
     depot.hears(IsDropped(found.id))
     assert server.names() == []
-    assert not depot.work.has_away(found.sha256)
+    assert not depot.work.is_away(found.id)
 
 
 def test_what_has_gone_and_come_again_is_asked_for_anew(depot: Depot) -> None:
     found = depot.keep(BYTES)
     for _ in range(2):
         depot.leave(found)
-        assert depot.work.has_away(found.sha256)
+        depot.work.let_come_back(found.id)
         assert Needed((found.id,)) in depot.news
         depot.work.do(Drop(found.id))
         depot.hears(IsDropped(found.id))

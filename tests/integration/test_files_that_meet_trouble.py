@@ -48,7 +48,8 @@ class FileNode:
         self.came: list[str] = []
         self._topics, self._hears = Topics("c", "agents", name), threading.Event()
         config = config_of(broker, username=name)
-        self._transfers = Transfers(directory, Access(config), self._topics, self, self._tell, in_thread, FilesConfig())
+        access, bounds = Access(config), FilesConfig()
+        self._transfers = Transfers(self.files, access, self._topics, self, self._tell, in_thread, bounds)
         self._transfers.begin()
         self._own = MqttTransport(config, self._topics.client_id)
         self._own.start(self._hear)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rows import THE_WORKFLOW
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.objects.transfer.tickets import KEY_BYTES, Key, Peer, make_ticket
@@ -51,7 +51,7 @@ def holding(found: Object) -> AgentBench:
 def client(tmp_path: Path, found: Object, flow: Flow) -> Iterator[Client]:
     """Return a stranger."""
     agent = holding(found)
-    giving = Giving(agent.readers, tmp_path, flow)
+    giving = Giving(agent.readers, ObjectFiles(tmp_path), flow)
     with serve_agent(agent, tmp_path, giving=giving) as server, Client(server, token=None) as client:
         yield client
 
@@ -101,18 +101,21 @@ def test_a_workflow_gets_only_what_it_has(client: Client, found: Object) -> None
 def test_only_so_many_are_given_at_a_time(found: Object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(given, "GIVEN_MAX", 0)
     agent = holding(found)
-    giving = Giving(agent.readers, tmp_path, Flow())
+    giving = Giving(agent.readers, ObjectFiles(tmp_path), Flow())
     with serve_agent(agent, tmp_path, giving=giving) as server, Client(server, token=None) as client:
         answer = ask(client, found)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_what_must_come_back_from_a_bucket_is_asked_for_again_later(found: Object, tmp_path: Path) -> None:
-    agent, away = holding(found), {found.sha256}
-    giving = Giving(agent.readers, tmp_path, Flow(), has_away=lambda sha256: sha256 in away)
+    agent, away = holding(found), {found.id}
+    asked: list[ObjectId] = []
+    files = ObjectFiles(tmp_path)
+    files.is_away, files.let_come_back = away.__contains__, asked.append
+    giving = Giving(agent.readers, files, Flow())
     with serve_agent(agent, tmp_path, giving=giving) as server, Client(server, token=None) as client:
         answer = ask(client, found)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert (answer.status_code, answer.headers["Retry-After"], asked) == (503, "5", [found.id])
         away.clear()
         assert ask(client, found).content == DATA
 

@@ -17,7 +17,8 @@ from threading import Event as ThreadEvent
 from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Surroundings, Told
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.disk import ObjectFiles
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.transfer.effects import Fetched
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
@@ -44,6 +45,13 @@ class Rights:
 
     def size(self, manager: str, workflow: str, sha256: str) -> int | None:
         return self.held.size if (workflow, sha256) == ("w1", self.held.sha256) else None
+
+
+class OneFile(ObjectFiles):
+    """The object lies there."""
+
+    def path(self, name: ObjectId) -> str:
+        return str(self.directory)
 
 
 def supervise(name: str, work: Callable[[], None]) -> threading.Thread:
@@ -90,7 +98,7 @@ def main() -> None:
             broker, topics.data_client_id, clean_session=True, retry_first_s=0.2, waiting_max=WAITING_MAX
         ),
         rights=Rights(wanted),
-        path_of=lambda _sha256: options.path,
+        files=OneFile(options.path),
         parts=options.path if options.what == "fetch" else options.path.parent / "held",
         tell=tell,
         bounds=FilesConfig(down=options.down),

@@ -19,6 +19,7 @@ from caroni_edge.objects.transfer.effects import (
     Save,
     SayAsk,
     SayData,
+    SayNo,
     Write,
 )
 from caroni_edge.objects.transfer.fetch import Want
@@ -332,7 +333,7 @@ class HoldingNode:
                 content = self.objects[effect.sha256]
                 parts = (content[at : at + GRAIN.segment] for at in range(0, len(content), GRAIN.segment))
                 holder.listed(effect.sha256, b"".join(sha256(part).digest() for part in parts))
-            else:
+            elif isinstance(effect, SayNo):
                 self.world.network.publish(self.peer, effect.asker, encode(effect.no))
         due = min(holder.next_due(now) if self.echo.passes else inf, self.echo.next_due(holder.chunk))
         if due < self._wakes_at:

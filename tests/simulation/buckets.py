@@ -14,11 +14,10 @@ from caroni_edge.objects.bucket import (
     IsDropped,
     IsPut,
     Leave,
-    Needed,
     NotInBucket,
     Put,
 )
-from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.tickets import Peer
 from tests.simulation.carrier import Carrier
 from tests.simulation.contents import files_in
@@ -103,9 +102,7 @@ class DepotStore(Store):
         self._away.discard(found.sha256)
         self.tell(IsBack(found.id))
 
-    def _has_away(self, name: str) -> bool:
-        if name in self._away:
-            self.tell(Needed((id_of(name),)))
+    def _is_away(self, name: str) -> bool:
         return name in self._away
 
     def is_whole(self, name: str) -> bool:

@@ -16,10 +16,10 @@ from typing import Any
 from caroni_edge.agent.processes.port import FetchedNoDirectory, JobNews, ObjectFetched, PlaceRefused
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.manager.holding.port import StoreNews
-from caroni_edge.objects.bucket import BucketOrder
+from caroni_edge.objects.bucket import BucketOrder, Needed
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.locations import LocationId, Sought
-from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.store.rights import StoredRights
 from caroni_edge.objects.transfer.asker import Asker
@@ -29,6 +29,7 @@ from caroni_edge.objects.transfer.effects import (
     FetchId,
     Hash,
     HolderEffect,
+    LetComeBack,
     MakeList,
     PlaceFailed,
     Save,
@@ -346,10 +347,10 @@ class Store:
         """A process of the node has begun, with this database."""
         self._lives += 1
         self._conn, self.tell = conn, tell
-        self._holder = Holder(self._rights(conn), grain=GRAIN, has_away=self._has_away)
+        self._holder = Holder(self._rights(conn), grain=GRAIN, is_away=self._is_away)
 
-    def _has_away(self, name: str) -> bool:
-        """Tell whether an object lies in a bucket alone, and then let it come back."""
+    def _is_away(self, name: str) -> bool:
+        """Tell whether an object lies in a bucket alone."""
         return False
 
     def _rights(self, conn: sqlite3.Connection) -> StoredRights:
@@ -493,6 +494,9 @@ class Store:
                 content = self.objects.get(name)
                 is_right = content is not None and sha256(content).hexdigest() == name
                 holder.listed(name, hashes_of(content or b"") if is_right else None)
+            case LetComeBack(name):
+                if self._is_away(name):
+                    self.tell(Needed((id_of(name),)))
             case SayData():
                 whole = holder.list_of(effect.sha256) if effect.part == "blocks" else self.objects.get(effect.sha256)
                 if whole is None:

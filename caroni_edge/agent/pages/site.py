@@ -14,6 +14,7 @@ from caroni_edge.doctor.boxes import of_boxes
 from caroni_edge.doctor.bucket import of_bucket
 from caroni_edge.node.node import Node
 from caroni_edge.node.service import Service
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.given import Giving, giving
@@ -32,8 +33,8 @@ def serve(
     reactor: AgentReactor,
     logs: Logs,
     reload_types: Callable[[], None],
+    files: ObjectFiles,
     flow: Flow,
-    has_away: Callable[[str], bool],
 ) -> AbstractContextManager[WebServer]:
     """Serve pages and API of an agent as long as the context is open.
 
@@ -45,7 +46,7 @@ def serve(
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
         api = AgentApi(view, readers, commands, reactor, reload_types, logs, reply_topic)
-        return make_site(api, config.state_dir, giving(config, readers, flow, has_away=has_away))
+        return make_site(api, config.state_dir, giving(config, readers, files, flow))
 
     return serve_node(config, node, service, site)
 

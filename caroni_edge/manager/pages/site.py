@@ -82,7 +82,7 @@ def serve(
 
     def site(view: NodeView, readers: Readers, commands: AuditedCommands) -> Site:
         api = ManagerApi(view, readers, commands, reactor, templates, reload_templates, Plans(), storage)
-        given = giving(config, readers, flow, lambda _manager: node.topics.name)
+        given = giving(config, readers, storage.work.store, flow, lambda _manager: node.topics.name)
         return make_site(api, config.state_dir, given)
 
     return serve_node(config, node, service, site)

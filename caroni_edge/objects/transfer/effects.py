@@ -99,4 +99,10 @@ class MakeList(NamedTuple):
     sha256: str
 
 
-HolderEffect = SayData | SayNo | MakeList
+class LetComeBack(NamedTuple):
+    """An object is asked for that does not lie here now, but can come back."""
+
+    sha256: str
+
+
+HolderEffect = SayData | SayNo | MakeList | LetComeBack

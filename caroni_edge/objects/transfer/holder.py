@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from caroni_edge.objects.transfer.effects import HolderEffect, MakeList, SayData, SayNo
+from caroni_edge.objects.transfer.effects import HolderEffect, LetComeBack, MakeList, SayData, SayNo
 from caroni_edge.objects.transfer.pieces import GRAIN, Grain, chunks_of, list_size
 from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.objects.transfer.tickets import Keys, Peer
@@ -62,7 +62,7 @@ class Holder:
         rights: Rights,
         up: float | None = None,
         grain: Grain = GRAIN,
-        has_away: Callable[[str], bool] = lambda _sha256: False,
+        is_away: Callable[[str], bool] = lambda _sha256: False,
     ) -> None:
         """Begin with nobody to serve.
 
@@ -70,14 +70,15 @@ class Holder:
             rights: Whose the objects are.
             up: So many bytes a second may leave; None: as many as do.
             grain: The sizes of blocks.
-            has_away: Tells whether an object does not lie here now, and then lets it come back.
+            is_away: Tells whether an object does not lie here now, but can come back.
         """
-        self._rights, self._grain, self._has_away = rights, grain, has_away
+        self._rights, self._grain, self._is_away = rights, grain, is_away
         self.up = Bucket(up)
         self._askers: OrderedDict[Peer, _Asker] = OrderedDict()
         self._noes: deque[SayNo] = deque(maxlen=NOES_MAX)
         self._lists: OrderedDict[str, bytes | None] = OrderedDict()
         self._to_list: deque[str] = deque()
+        self._to_come: deque[str] = deque()
         self.passes = self.limit = CHUNK_MAX
         self._asked_chunk = 0
 
@@ -95,8 +96,8 @@ class Holder:
             self._no(asker, ask.transfer, "unknown")
         elif ask.chunk > self.limit:
             self._too_large(asker, ask.transfer)
-        elif self._has_away(sha256):
-            self._no(asker, ask.transfer, "busy", BACK_SOON_S)
+        elif self._is_away(sha256):
+            self._come_again(asker, ask.transfer, sha256)
         elif ask.part == "blocks" and self._lists.get(sha256) == NO_LIST:
             del self._lists[sha256]
             self._no(asker, ask.transfer, "unknown")
@@ -112,6 +113,8 @@ class Holder:
         """Return what is to be done next, None when nothing is; each asker has one chunk, and then the next asker."""
         if self._to_list:
             return MakeList(self._to_list.popleft())
+        if self._to_come:
+            return LetComeBack(self._to_come.popleft())
         if self._noes:
             return self._noes.popleft()
         if self.up.wait_s(now):
@@ -131,14 +134,14 @@ class Holder:
 
     def next_due(self, now: float) -> float:
         """Return when `due` should be called again because of the time alone."""
-        if self._to_list or self._noes:
+        if self._to_list or self._to_come or self._noes:
             return now
         waits_s = [waiting.bucket.wait_s(now) for waiting in self._askers.values() if self._may_have(waiting)]
         return now + max(self.up.wait_s(now), min(waits_s)) if waits_s else inf
 
     def is_idle(self) -> bool:
         """Tell whether nobody waits for anything."""
-        return not (self._askers or self._noes or self._to_list)
+        return not (self._askers or self._noes or self._to_list or self._to_come)
 
     def list_of(self, sha256: str) -> bytes:
         """Return the block list of an object, of which a chunk is due; nothing if others have taken its room."""
@@ -153,8 +156,8 @@ class Holder:
 
     def unreadable(self, data: SayData) -> None:
         """The bytes cannot be read: nobody waits for more of this object."""
-        if self._has_away(data.sha256):
-            self._no(data.asker, data.transfer, "busy", BACK_SOON_S)
+        if self._is_away(data.sha256):
+            self._come_again(data.asker, data.transfer, data.sha256)
         else:
             self._no(data.asker, data.transfer, "unknown")
         self._drop(data.asker, data.transfer)
@@ -205,6 +208,11 @@ class Holder:
         if sha256 not in self._lists and len(self._to_list) < LISTS_MAX:
             self._lists[sha256] = None
             self._to_list.append(sha256)
+
+    def _come_again(self, asker: Peer, transfer: int, sha256: str) -> None:
+        if sha256 not in self._to_come and len(self._to_come) < ASKERS_MAX:
+            self._to_come.append(sha256)
+        self._no(asker, transfer, "busy", BACK_SOON_S)
 
     def _no(self, asker: Peer, transfer: int, reason: Reason, retry_after_s: float = 0.0, chunk: int = 0) -> None:
         no = No(v=TRANSFER_VERSION, transfer=transfer, reason=reason, retry_after=retry_after_s, chunk=chunk)

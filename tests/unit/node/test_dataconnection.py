@@ -12,6 +12,7 @@ from caroni_edge.config.hours import Hours
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node import dataconnection, datatransport, rivals
 from caroni_edge.node.dataconnection import DataConnection, Surroundings
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer import window
 from caroni_edge.objects.transfer.fetch import Want
@@ -131,7 +132,7 @@ def opened(
     around = Surroundings(
         connect=connect,
         rights=NobodysRights(),
-        path_of=lambda _sha256: path / "none",
+        files=ObjectFiles(path),
         parts=path / "parts",
         tell=lambda _told, _path: None,
         bounds=bounds,

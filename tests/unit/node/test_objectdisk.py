@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from caroni_edge.node.objectdisk import ObjectDisk
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.transfer.effects import FetchId
 
 FETCH = FetchId("m1", "a" * 64)
@@ -14,7 +15,7 @@ class Bench:
     """A disk whose thread, and the one that uses it, run when a test says so."""
 
     def __init__(self, path: Path) -> None:
-        self.disk = ObjectDisk(path / "parts", lambda _sha256: path / "none")
+        self.disk = ObjectDisk(path / "parts", ObjectFiles(path))
         self.todo: list[Callable[[], None]] = []
         self.begun: list[bytes] = []
         self.disk.parts.write(FETCH, 0, b"hello")

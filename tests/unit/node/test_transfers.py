@@ -7,6 +7,7 @@ import pytest
 from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.transfers import Transfers
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.transfer.tickets import Keys
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics
@@ -39,7 +40,7 @@ UNBOUNDED = FilesConfig()
 
 def transfers(path: Path, rights: NotedRights, bounds: FilesConfig = UNBOUNDED) -> Transfers:
     access = Access(BrokerConfig(urls=(BrokerUrl("127.0.0.1", 1, tls=False),)))  # where nothing listens
-    return Transfers(path, access, TOPICS, rights, lambda _told, _path: None, in_thread, bounds)
+    return Transfers(ObjectFiles(path), access, TOPICS, rights, lambda _told, _path: None, in_thread, bounds)
 
 
 def arrived(topic: str, payload: bytes = b"") -> Arrived:

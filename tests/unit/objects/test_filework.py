@@ -61,7 +61,7 @@ def test_what_is_damaged_goes_and_is_told_once_and_what_is_right_stays(tmp_path:
 def test_no_block_list_is_made_of_other_bytes(tmp_path: Path) -> None:
     files = ObjectFiles(tmp_path)
     found = stored(files, tmp_path)
-    disk = ObjectDisk(tmp_path / "parts", lambda _sha256: Path(files.path(found.id)))
+    disk = ObjectDisk(tmp_path / "parts", files)
     assert disk.make_list(found.sha256) == bytes.fromhex(found.sha256)
     spoil(files, found)
     with pytest.raises(OSError, match="damaged"):

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from caroni_edge.objects.transfer.effects import MakeList, SayData, SayNo
+from caroni_edge.objects.transfer.effects import HolderEffect, LetComeBack, MakeList, SayData, SayNo
 from caroni_edge.objects.transfer.holder import ASKERS_MAX, WAITING_MAX, Holder
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer, make_ticket
 from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN, CHUNK_SIZES, TRANSFER_VERSION, Ask, Part, Range
@@ -43,8 +43,8 @@ def peer(number: int) -> Peer:
     return Peer("agents", f"a{number}")
 
 
-def all_due(holder: Holder, now: float = 0.0) -> list[SayData | SayNo | MakeList]:
-    found = []
+def all_due(holder: Holder, now: float = 0.0) -> list[HolderEffect]:
+    found: list[HolderEffect] = []
     while (effect := holder.due(now)) is not None:
         found.append(effect)
     return found
@@ -204,26 +204,24 @@ def test_what_cannot_be_read_is_said_once_and_nothing_more_of_it_is_tried() -> N
 
 
 def test_what_must_come_back_first_is_busy_and_given_when_it_has() -> None:
-    away, asked = {SHA256}, []
-
-    def has_away(sha256: str) -> bool:
-        asked.append(sha256)
-        return sha256 in away
-
-    holder = Holder(Rights(), has_away=has_away)
+    away = {SHA256}
+    holder = Holder(Rights(), is_away=away.__contains__)
     holder.asked(peer(1), ask_of(peer(1), (0, 5)), 0.0)
     holder.asked(peer(1), ask_of(peer(1), (0, 32), part="blocks"), 0.0)
-    assert (reasons(holder), asked) == (["busy", "busy"], [SHA256, SHA256])
+    assert not holder.is_idle()
+    assert holder.due(0.0) == LetComeBack(SHA256)
+    assert reasons(holder) == ["busy", "busy"]
     away.clear()
     holder.asked(peer(1), ask_of(peer(1), (0, 5)), 1.0)
     (data,) = all_due(holder, 1.0)
     assert isinstance(data, SayData)
     away.add(SHA256)
     holder.unreadable(data)
+    assert holder.due(1.0) == LetComeBack(SHA256)
     assert reasons(holder, 1.0) == ["busy"]
 
 
 def test_who_has_no_right_does_not_hear_that_it_must_come_back() -> None:
-    holder = Holder(Rights(), has_away=lambda _sha256: True)
+    holder = Holder(Rights(), is_away=lambda _sha256: True)
     holder.asked(peer(1), ask_of(peer(1), (0, 5), workflow="w2"), 0.0)
     assert reasons(holder) == ["unknown"]
