@@ -129,6 +129,10 @@ def hash_of(file: int, offset: int, length: int) -> bytes:
 def block_list(path: Path, name: str) -> bytes:
     """Return the block list of an object.
 
+    It is made anew after each start, and not kept beside the object. 1 GB takes 1.3 s of a processor (AMD EPYC, with
+    the instructions for SHA), and its way to the asker at 100 Mbit/s 80 s. For that damage is found before any of it is
+    given, and there is no file that must be collected, counted, and doubted.
+
     Args:
         path: Where it lies.
         name: Its SHA-256 in hex.
