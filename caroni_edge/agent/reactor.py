@@ -12,6 +12,7 @@ from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.fileroom import FileRoom
 from caroni_edge.agent.jobs.intake import Intake
 from caroni_edge.agent.jobs.ledger import Ledger, slim
 from caroni_edge.agent.jobs.locations import Locations
@@ -113,7 +114,8 @@ class AgentReactor(Assembly):
         self._offers = offers = Offers(context, refusals, shares, depth, resources)
         self._objects, self._depot = objects, depot = JobObjects(context), Depot(context)
         quotas, self._locations = Quotas(context), Locations(context, ledger)
-        self._fetching = Fetching(context, ledger, quotas, depot, self._locations)
+        self._file_room = FileRoom(context, quotas, depot, self._locations)
+        self._fetching = Fetching(context, ledger, self._file_room, depot)
         self._intake = Intake(context, refusals, offers, ledger, objects, self._locations)
         self._slots = Slots(context, refusals, ledger, shares, objects, resources, parts.say_running_after_s)
         self._bucket = InBucket(context, objects, depot, quotas)
@@ -121,7 +123,7 @@ class AgentReactor(Assembly):
         self._trials = Trials(context, ledger, self._slots, resources)
         self._takeover, self._reconciliation = Takeover(context, self._slots), Reconciliation(context, offers.open)
         self._retention = Retention(context)
-        self._presence = PresenceSaid(context, refusals, offers.open, depth, resources, self._fetching, depot)
+        self._presence = PresenceSaid(context, refusals, offers.open, depth, resources, self._file_room, depot)
         self._forgetting = Forgetting(context, self._slots, self._retention, self._presence)
         # Slots are given before what is left is offered, and what is here is told before more is offered to who asks.
         self._parts = (
@@ -170,7 +172,7 @@ class AgentReactor(Assembly):
     @property
     def waiting_for_room(self) -> Mapping[str, WaitsForRoom]:
         """The jobs for whose files there is no room now, and why; any thread may ask."""
-        return self._fetching.waiting
+        return self._file_room.waiting
 
     @property
     def bucket_trouble(self) -> str:

@@ -1,28 +1,23 @@
 """Which files are fetched from other nodes for jobs that wait for them, and what becomes of those jobs."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
-from types import MappingProxyType
 
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.depot import Depot
+from caroni_edge.agent.jobs.fileroom import FileRoom
 from caroni_edge.agent.jobs.ledger import Ledger, ids
-from caroni_edge.agent.jobs.locations import Locations
-from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
-from caroni_edge.agent.jobs.wants import has, id_of, places_of, places_text, want_of
+from caroni_edge.agent.jobs.wants import has, id_of, places_of, places_text
 from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.agent.store.wanted import Lacking
-from caroni_edge.base.memory import MemoryDict, MemorySet
+from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
-from caroni_edge.config.hours import ALWAYS
-from caroni_edge.config.model import EVERYBODY
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
-from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Key, Peer
@@ -33,60 +28,37 @@ from caroni_edge.values.json import from_text
 
 log = logging.getLogger(__name__)
 
-OF_A_JOB = 64
-"""So many objects are fetched for one job at once: a directory may have thousands."""
-
-KEPT_AT_ONCE = 500
-"""So many objects are fetched at once that a depot is to keep."""
-JOBS_FIRST = WaitsForRoom("", "jobs wait for room", "")
-"""Why nothing is begun that is to be kept: what jobs wait for has the room before it."""
-
 TELL_AGAIN_S = 120.0
 """After so long a manager hears again that a ticket of its is not taken: what it has said may be lost by a restore."""
 
 ROOM_AGAIN_S = 10.0
 """So often is looked whether there is room for what waits for it."""
-MANAGERS_SAID = 50
-"""So many managers hear by the presence that there is no room."""
-NOBODY: Mapping[str, WaitsForRoom] = MappingProxyType({})
 
 
 class Fetching(Part):
-    """Has the files brought that jobs wait for, the first job's first, as far as there is room for them.
+    """Has the files brought that jobs wait for, the first job's first, as far as there is room for them."""
 
-    Attributes:
-        waiting: The jobs for whose files there is none now, and why, for people; any thread may ask.
-    """
-
-    def __init__(self, context: Context, ledger: Ledger, quotas: Quotas, depot: Depot, locations: Locations) -> None:
-        """Look at what may be here by `quotas`, at what `depot` has promised and `locations` keep room for."""
+    def __init__(self, context: Context, ledger: Ledger, room: FileRoom, depot: Depot) -> None:
+        """Fetch what there is `room` for, of what jobs wait for and `depot` has promised."""
         super().__init__(context.journal)
-        self._store, self._outbox, self._in_force = context.store, context.outbox, context.in_force
-        self._deeds, self._ledger = context.deeds, ledger
-        self._quotas, self._depot, self._locations = quotas, depot, locations
+        self._store, self._outbox, self._deeds = context.store, context.outbox, context.deeds
+        self._ledger, self._room, self._depot = ledger, room, depot
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(context.journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(context.journal)  # who does not have it
         # When was said that a ticket is none of ours.
         self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(context.journal)
-        self._free_bytes: int | None = None
-        self._disk_bytes = inf
-        self._going_bytes = 0.0
-        self._weighed_for = inf, Quota()
-        self._weighed: MemorySet[str] = MemorySet(context.journal)  # jobs whose files the disk could hold
         self._seen, self._look_due = -1, inf
-        self.waiting: Mapping[str, WaitsForRoom] = NOBODY
 
     def on_start(self, at: Moment) -> None:
         """Go on with what was wanted when the last process ended."""
-        self._wants.update(self._wanted())
+        self._wants.update(self._room.wanted(self._wants))
         self._seen = self._store.wanted.changes()
         self._deeds.begin_fetches(self._wants.values())
 
     def on_disk(self, free_bytes: int, disk_bytes: float) -> None:
         """Note how much of the disk is free, and how much it has."""
-        self._disk_bytes, self._going_bytes = disk_bytes, 0
-        if self._free_bytes is None or free_bytes != self._free_bytes:
-            self._free_bytes, self._seen = free_bytes, -1
+        if self._room.on_disk(free_bytes, disk_bytes):
+            self._seen = -1
 
     # What managers say
 
@@ -144,7 +116,7 @@ class Fetching(Part):
                 files = self._store.objects.files_lacking(manager, name)
                 lacking = (Lacking(Object(sha256_of(file.object), file.size), directory=name) for file in files)
                 self._store.wanted.add(each.job, lacking, each.places)
-                self._weighed.discard(each.job)
+                self._room.weigh_again(each.job)
             if not self._store.wanted.came(each.job, name):
                 row = self._store.jobs.by_job(each.job)
                 assert row is not None
@@ -235,9 +207,8 @@ class Fetching(Part):
             return
         self._end_too_large(at)
         self._seen = self._store.wanted.changes()
-        wanted = self._wanted()
-        self._look_due = at.now + ROOM_AGAIN_S if self.waiting or self._depot.waits_for_room else inf
-        self._quotas.reserved = reserved(wanted.values())
+        wanted = self._room.wanted(self._wants)
+        self._look_due = at.now + ROOM_AGAIN_S if self._room.is_awaited else inf
         for fetch in [each for each in self._wants if each not in wanted]:
             self._forget(fetch)
         for fetch, want in wanted.items():
@@ -254,105 +225,8 @@ class Fetching(Part):
 
     def _end_too_large(self, at: Moment) -> None:
         """End jobs, and refuse to keep objects, for which there would be no room if nothing else were here."""
-        settings = self._in_force.settings
-        most_bytes = self._disk_bytes - settings.disk_floor_bytes
-        empty = Quota(settings.files_store_bytes, settings.files_per_manager_bytes)
-        if (most_bytes, empty) != self._weighed_for:
-            self._weighed.clear()
-            self._weighed_for = most_bytes, empty
-        waiting = dict.fromkeys(each.job for each in self._store.wanted.all(1))
-        for gone in self._weighed - waiting.keys():
-            self._weighed.discard(gone)
-        for job in waiting:
-            if job in self._weighed:
-                continue
-            need_bytes = self._store.wanted.all_bytes(job)
-            row = self._store.jobs.by_job(job)
-            assert row is not None
-            if need_bytes > most_bytes:
-                most = f"this agent's disk has room for {most_bytes:.0f} at most, since disk_floor stays free"
-            elif (short := empty.why_not(row.manager, need_bytes)) is not None:
-                most = f"this agent takes no job with so many: {short.why}"
+        for row, why in self._room.too_large():
+            if isinstance(row, KeepRow):
+                self._depot.give_up([row], why)
             else:
-                self._weighed.add(job)
-                continue
-            self._end(row, f"its files have {need_bytes} bytes together, and {most}", at, final=True)
-        for keep in self._store.keeps.first(KEPT_AT_ONCE):
-            short = empty.why_not(keep.manager, keep.size)
-            if keep.size > most_bytes or short is not None:
-                most = short.why if short is not None else f"this disk has room for {most_bytes:.0f} at most"
-                self._depot.give_up([keep], f"it has {keep.size} bytes, and there would never be room here: {most}")
-
-    def _wanted(self) -> Mapping[FetchId, Want]:
-        """Return what is to be fetched now: what is on its way already, and what there is room for beside that.
-
-        Of a job nothing is begun before there is room for all that it lacks: two that have half of it each would wait
-        for each other.
-        """
-        found: dict[FetchId, Want] = {}
-        jobs: dict[str, list[FetchId]] = {}
-        for row in self._store.wanted.all(OF_A_JOB):
-            fetch = id_of(row)
-            jobs.setdefault(row.job, []).append(fetch)
-            if fetch not in found:
-                found[fetch] = want_of(row)
-            elif row.is_directory:
-                found[fetch] = found[fetch]._replace(is_directory=True)
-        keeps = self._store.keeps.first(KEPT_AT_ONCE)
-        kept = {id_of(row): want_of(row) for row in keeps}
-        on_their_way = [want for fetch, want in {**kept, **found}.items() if fetch in self._wants]
-        space = Space(self._quotas, self._room_bytes(), self._going_bytes, on_their_way)
-        wanted: dict[FetchId, Want] = {}
-        waiting: dict[str, WaitsForRoom] = {}
-        for job, fetches in jobs.items():
-            new = [fetch for fetch in fetches if fetch not in self._wants and fetch not in wanted]
-            need_bytes = sum(found[fetch].object.size for fetch in new)
-            if len(fetches) == OF_A_JOB:  # there may be more, of a directory
-                all_bytes = self._store.wanted.lacking_bytes(job)
-                need_bytes += all_bytes - sum(found[fetch].object.size for fetch in fetches)
-            wanted.update((fetch, found[fetch]) for fetch in fetches if fetch in self._wants)
-            manager = fetches[0].manager
-            why_not = space.why_not(manager, need_bytes)
-            if why_not is None:
-                wanted.update((fetch, found[fetch]) for fetch in new)
-            else:
-                waiting[job] = why_not
-                if len(new) == len(fetches):
-                    continue
-            space.take(manager, need_bytes)
-        self._keep_too(wanted, keeps, None if waiting else space)
-        self._going_bytes = space.going_bytes
-        self.waiting = MappingProxyType(waiting)
-        return wanted
-
-    def _keep_too(self, wanted: dict[FetchId, Want], keeps: Sequence[KeepRow], space: Space | None) -> None:
-        """Add to what is fetched now what was promised: what is on its way, and what jobs leave room for."""
-        no_room: str | None = None
-        for row in keeps:
-            fetch = id_of(row)
-            if fetch in wanted:
-                if row.is_directory:
-                    wanted[fetch] = wanted[fetch]._replace(is_directory=True)
-                continue
-            if fetch not in self._wants:
-                why_not = JOBS_FIRST if space is None else space.why_not(row.manager, row.size)
-                if space is None or why_not is not None:
-                    no_room = (why_not or JOBS_FIRST).setting
-                    continue
-                space.take(row.manager, row.size)
-            wanted[fetch] = want_of(row)
-        self._depot.without_room(no_room)
-
-    def said(self) -> dict[str, str]:
-        """Return what files of managers wait for here, for the presence; `*` stands for all. No number is in it."""
-        when = self._in_force.settings.files.when
-        said = {} if when == ALWAYS else {EVERYBODY: f"it fetches files from {when.begins} to {when.ends} alone"}
-        for each in self.waiting.values():
-            if len(said) < MANAGERS_SAID:
-                said.setdefault(each.manager, f"it has no room for them now ({each.setting})")
-        return said
-
-    def _room_bytes(self) -> float:
-        if self._free_bytes is None:
-            return inf
-        return self._free_bytes - self._in_force.settings.disk_floor_bytes - self._locations.reserved_bytes
+                self._end(row, why, at, final=True)

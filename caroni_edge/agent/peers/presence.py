@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.depot import Depot
-from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.fileroom import FileRoom
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.open import OpenOffers
 from caroni_edge.agent.offers.refusals import Refusals
@@ -49,13 +49,13 @@ class PresenceSaid(Part):
         offers: OpenOffers,
         depth: Depth,
         resources: Resources,
-        fetching: Fetching,
+        file_room: FileRoom,
         depot: Depot,
     ) -> None:
         """Look at what is in force, refused and taken, at what becomes of offers, how much is kept, and what waits."""
         super().__init__(context.journal)
         self._store, self._in_force, self._refusals, self._offers = context.store, context.in_force, refusals, offers
-        self._depth, self._resources, self._fetching, self._chance = depth, resources, fetching, context.chance
+        self._depth, self._resources, self._file_room, self._chance = depth, resources, file_room, context.chance
         self._depot = depot
         # As of the last look, and what the node has been told, or will be when it asks.
         self._true = self._said = _Facts()
@@ -170,7 +170,7 @@ class PresenceSaid(Part):
             pending=self._depth.pending,
             sandbox=self._in_force.sandbox,
             labels=self._in_force.settings.labels,
-            staging=self._fetching.said(),
+            staging=self._file_room.said(),
             depot=self._depot.said(),
         )
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from caroni_edge.agent.jobs.fetching import KEPT_AT_ONCE, TELL_AGAIN_S
+from caroni_edge.agent.jobs.fetching import TELL_AGAIN_S
+from caroni_edge.agent.jobs.fileroom import KEPT_AT_ONCE
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId

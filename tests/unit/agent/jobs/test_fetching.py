@@ -2,7 +2,8 @@
 
 import pytest
 
-from caroni_edge.agent.jobs.fetching import OF_A_JOB, TELL_AGAIN_S
+from caroni_edge.agent.jobs.fetching import TELL_AGAIN_S
+from caroni_edge.agent.jobs.fileroom import OF_A_JOB
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.config.model import FilesConfig
