@@ -28,14 +28,9 @@ class Candidate(NamedTuple):
         return not self.demand.ran_out and self.demand.online is not False
 
 
-def candidate(demand: ToOffer, room: Room, now: float) -> Candidate:
+def candidate(demand: ToOffer, now: float) -> Candidate:
     """Return how many places, ready and waiting, a demand has use for here and now."""
-    ready, waiting = _places(demand, now)
-    return Candidate(
-        demand,
-        ready=0 if demand.job_type in room.well_queued else ready,
-        waiting=0 if demand.job_type in room.well_pending else waiting,
-    )
+    return Candidate(demand, *_places(demand, now))
 
 
 def _places(demand: ToOffer, now: float) -> tuple[int, int]:
@@ -50,6 +45,18 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     if now >= demand.again_due:
         return ready, waiting
     return min(ready, demand.left_ready or 0), min(waiting, demand.left_waiting or 0)
+
+
+def that_need_more(candidates: Iterable[Candidate], room: Room) -> list[Candidate]:
+    """Return those of whose type not so much is queued that asking for more can wait."""
+    cut = (
+        each._replace(
+            ready=0 if each.demand.job_type in room.well_queued else each.ready,
+            waiting=0 if each.demand.job_type in room.well_pending else each.waiting,
+        )
+        for each in candidates
+    )
+    return [each for each in cut if each.ready or each.waiting]
 
 
 def urgency(candidates: Iterable[Candidate]) -> dict[str, int]:

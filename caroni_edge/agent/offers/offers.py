@@ -5,7 +5,7 @@ from math import inf
 
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import OfferState
-from caroni_edge.agent.offers.candidates import Candidate, candidate, divide, urgency
+from caroni_edge.agent.offers.candidates import Candidate, candidate, divide, that_need_more, urgency
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.open import AGAIN, OpenOffers
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
@@ -72,14 +72,16 @@ class Offers(Part):
         return min((due for due in times if due is not None), default=inf)
 
     def _make(self, at: Moment) -> Room | None:
-        """Offer all free places to managers that have use for them; where nobody has, return what is free."""
+        """Offer all free places to managers that have use for them; where nobody demands any, return what is free."""
         room = self.look()
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return None
-        candidates = [each for each in self._candidates(at, room) if each.ready or each.waiting]
+        demanding = [each for each in self._candidates(at) if each.ready or each.waiting]
+        candidates = that_need_more(demanding, room)
         if not candidates:
             self._resources.line_up({}, room.places_ready.left)
-            return room
+            # A demand that can wait, since so much is queued, gets many places at a time later on.
+            return None if demanding else room
         standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
         candidates = self._probe(candidates, standings, at)
         self._resources.line_up(urgency(candidates), room.places_ready.left)
@@ -90,10 +92,10 @@ class Offers(Part):
             self._offer_all(others, *divide(candidates, room, standings, self._shares), room, at)
         return None
 
-    def _candidates(self, at: Moment, room: Room) -> Iterator[Candidate]:
+    def _candidates(self, at: Moment) -> Iterator[Candidate]:
         for demand in self._store.demands.to_offer(at.now):
             if self._refusals.allow(demand.manager, demand.job_type):
-                yield candidate(demand, room, at.now)
+                yield candidate(demand, at.now)
 
     def _probe(self, candidates: list[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
         """Leave a job type whose jobs all fail here one place every minute (`PROBE_EVERY_S`), until one completes."""

@@ -3,6 +3,7 @@
 import pytest
 
 from caroni_edge.agent.jobs.intake import NO_PLACE
+from caroni_edge.agent.offers.room import ASK_BELOW
 from caroni_edge.agent.offers.shares import Places
 from caroni_edge.agent.offers.standing import STANDS_FOR_S
 from caroni_edge.agent.offers.standing import _part as part
@@ -172,3 +173,20 @@ def test_none_is_made_beside_an_offer_that_is_not_answered(bench: Bench) -> None
     assert offers(bench) == []
     bench.accept(answering, *(bench.new_job() for _ in range(5)))
     assert {(peer, offer.stands) for peer, offer in offers(bench)} == {("m1", True)}
+
+
+def test_none_is_made_for_the_few_places_beside_a_demand_that_can_wait(bench: Bench) -> None:
+    """Else each job that ends would be offered for by itself, as long as there are more of them than places."""
+    stood(bench)
+    bench.want(ready=1000)
+    answering = bench.outbox.take(JobOffer)
+    jobs = [bench.new_job() for _ in range(answering.ready)]
+    bench.accept(answering, *jobs)
+    bench.outbox.sent.clear()
+    ended = 0
+    while not (made := offers(bench)):
+        bench.advance(0.001)
+        bench.end(jobs[ended].job)
+        ended += 1
+    assert ended >= (1 - ASK_BELOW) * len(jobs) - 2  # those that run are not counted
+    assert {(peer, offer.stands) for peer, offer in made} == {("m1", False)}
