@@ -27,8 +27,9 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.shown import ShownWorkflow, ShownWorkflowRows
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.workflows.evaluator import Evaluator
+from caroni_edge.node.calls import Call
 from caroni_edge.node.locationfetches import LOCATED, LocationFetches
-from caroni_edge.node.node import Call, Node
+from caroni_edge.node.node import Node
 from caroni_edge.node.service import now
 from caroni_edge.node.startup import open_node
 from caroni_edge.objects.transfer.rates import Flow

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import NodeConfig, WebConfig
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.node.store import AuditRows
 from caroni_edge.storage.database import open_database
 from caroni_edge.web.audit import AuditedCommands

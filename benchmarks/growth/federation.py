@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.growth.curves import Axis, Subject
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence

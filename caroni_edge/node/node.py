@@ -6,8 +6,7 @@ happens in between, a crash means that something is sent again, never that it is
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
@@ -16,14 +15,16 @@ from caroni_edge.base.moment import Chance, Moment
 from caroni_edge.delivery.events import Events
 from caroni_edge.delivery.links import Links
 from caroni_edge.delivery.outbox import OutboxRows
+from caroni_edge.node.calls import Call, Calls, answer
 from caroni_edge.node.carriage import Carriage
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.dispatch import Dispatch
+from caroni_edge.node.forgetting import Forgetting
 from caroni_edge.node.identity import Identity
-from caroni_edge.node.reactor import Forgotten, Notices, Reactor, UnknownPeer
+from caroni_edge.node.reactor import Notices, Reactor
 from caroni_edge.node.store import FactRows
 from caroni_edge.protocol.messages import MESSAGE_VERSION, Presence
-from caroni_edge.protocol.topics import OTHER, Topics
+from caroni_edge.protocol.topics import Topics
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.storage.trouble import StorageTrouble
 from caroni_edge.transport.base import (
@@ -41,21 +42,6 @@ log = logging.getLogger(__name__)
 ASK_OPEN_PEERS_EVERY_S = 600.0
 DELETE_EVENTS_WITHIN_S = 1.0
 SETTLE_AGAIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A command for the node's thread: `work` runs within the next batch, in a savepoint.
-
-    Attributes:
-        work: Called with the time of the batch.
-        done: Gets the result when it is committed, or the error.
-        keep: After a storage error the call is run again, until it is committed.
-    """
-
-    work: Callable[[Moment], Any]
-    done: "Future[Any]" = field(default_factory=Future)
-    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +64,7 @@ class Node:
     Attributes:
         ask_every_s: How often peers with open business are asked for their position (by a Hello).
         dispatch: Hands on what arrives; its `retry` and `drop` are commands.
+        forgetting: Forgets peers, by commands too.
         checks: Each returns why the role cannot work now, or None.
         gives_objects: It hears who asks for bytes of objects (`node/transfers.py`).
     """
@@ -100,7 +87,7 @@ class Node:
         self._trouble = StorageTrouble()
         self.checks: list[Callable[[], str | None]] = [self.carriage.problem]
         self.gives_objects = False
-        self._kept: list[Call] = []
+        self._calls = Calls(parts.database)
         self._connected_at = inf
         self._ask_due = inf
         self._events_due = inf
@@ -112,6 +99,7 @@ class Node:
         """Give the node the reactor of its role, which was made with `links`, `notices` and `events`."""
         self.reactor = reactor
         self.dispatch = Dispatch(self.database, self.links, reactor, self.topics)
+        self.forgetting = Forgetting(self.topics, self.links, self.notices, reactor)
 
     def start(self, at: Moment) -> None:
         """The first batch of the process: durations begin anew, and links with open business ask for positions."""
@@ -172,7 +160,8 @@ class Node:
         if not events and not self.links.held_back and at.now < self.next_due():
             self.connection.pump()
             return
-        calls = [*self._kept, *(event for event in events if isinstance(event, Call))]
+        calls = self._calls.of(events)
+        self._is_undecided |= bool(calls)
         results: list[tuple[Call, Any]] = []
         try:
             with self.database.immediate():
@@ -181,7 +170,7 @@ class Node:
                     self.identity.prove_writable()
                 for event in events:
                     self._take(event, at)
-                results = [(call, self._run(call, at)) for call in calls]
+                results = self._calls.run(calls, at)
                 self._settle(at)
                 frames = (
                     list(self.links.frames(self.connection.capacity_for_frames)) if self.connection.connected else []
@@ -202,7 +191,7 @@ class Node:
         self.reactor.committed()
         failpoint("before-answer")
         for call, result in results:
-            _resolve(call, result)
+            answer(call, result)
 
     def _note(self, event: Event | Call, at: Moment) -> bool:
         """Take what needs no transaction; return whether `event` was such."""
@@ -229,16 +218,6 @@ class Node:
                 self.connection.on_refused(event)
             case _:
                 pass
-
-    def _run(self, call: Call, at: Moment) -> Any:
-        self._is_undecided = True
-        try:
-            with self.database.savepoint():
-                return call.work(at)
-        except StorageFailed:
-            raise
-        except Exception as error:  # noqa: BLE001 - given to the caller, whoever that is
-            return error
 
     def _settle(self, at: Moment) -> None:
         self.carriage.settle(at)
@@ -267,7 +246,7 @@ class Node:
     def _after_commit(self, events: Sequence[Event | Call]) -> None:
         self._events_due = inf
         self._is_session_new = False
-        self._kept.clear()
+        self._calls.committed()
         if self._trouble.failure:
             log.warning("the state database works again", extra={"action": "storage_works"})
             self._trouble.failure = None
@@ -283,52 +262,24 @@ class Node:
         log.error("%s Trying again in %g s.", failure, pause_s, extra={"action": "storage_failed"})
         self._ask_due = at.now
         self._is_undecided = True
-        self._kept = []
-        self._hold(calls)
+        self._calls.undone(calls, failure)
         self.transport.disconnect(pause_s)
 
     def _hold(self, events: Sequence[Event | Call]) -> None:
         """While the storage cannot be used: keep what nobody would say again, refuse what somebody waits for."""
         for event in events:
             match event:
-                case Call(keep=True):
-                    self._kept.append(event)
                 case Call():
-                    _resolve(event, self._trouble.failure)
+                    self._calls.hold(event, self._trouble.failure)
                 case Disconnected():
                     self._on_disconnected(event)
                 case _:
                     pass
 
-    # Peers that will not come back
-
-    def forget(self, peer: str, at: Moment) -> Forgotten:
-        """Delete a peer with its rows and all that concerns it; if it returns, that is a reset."""
-        gone = self.reactor.forget_peer(peer, at)
-        gone = replace(gone, rows=gone.rows + self.links.forget(peer))
-        facts = {"action": "peer_forgotten", "peer": peer}
-        log.warning("forgotten: %d jobs, %d offers, %d rows", gone.jobs, gone.offers, gone.rows, extra=facts)
-        return gone
-
-    def forget_known(self, peer: str, at: Moment) -> Forgotten:
-        """Forget a peer at the owner's wish, and what the broker has retained of it, where it lets us.
-
-        Raises:
-            UnknownPeer: There is nothing to forget.
-        """
-        gone = self.forget(peer, at)
-        if not (gone.rows or gone.jobs or gone.offers):
-            raise UnknownPeer("", node=self.topics.name, peer=f"{OTHER[self.topics.role]}/{peer}")
-        gone = replace(gone, retained=(self.topics.presence_of(peer), *gone.retained))
-        for topic in gone.retained:
-            self.notices.say(topic, None)
-        return gone
-
     def _forget_silent(self, at: Moment) -> None:
-        if self._parts.forget_after_s is not None and self.connection.connected:
-            for peer in self.links.silent(self.ask_every_s, self._parts.forget_after_s):
-                self.forget(peer, at)
-                self._is_undecided = True
+        after_s = self._parts.forget_after_s
+        if after_s is not None and self.connection.connected:
+            self._is_undecided |= self.forgetting.forget_silent(self.ask_every_s, after_s, at)
 
     # Connection and identity
 
@@ -375,10 +326,3 @@ class Node:
     def _on_link_reset(self, peer: str) -> None:
         self._is_undecided = True
         log.warning("the link begins anew; reconciling", extra={"action": "link_reset", "peer": peer})
-
-
-def _resolve(call: Call, result: Any) -> None:
-    if isinstance(result, BaseException):
-        call.done.set_exception(result)
-    else:
-        call.done.set_result(result)

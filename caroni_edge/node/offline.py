@@ -24,7 +24,7 @@ def forget(node: Node, peer: str) -> tuple[Forgotten, str | None]:
     at = now()
     with node.database.immediate():
         node.links.begin(at.now)
-        gone = node.forget_known(peer, at)
+        gone = node.forgetting.forget_known(peer, at)
         named = f"{OTHER[node.topics.role]}/{peer}"
         AuditRows(node.database.conn).add(
             date=at.date, who=THE_HOST, address="", action="forget", about={"peer": named}

@@ -15,7 +15,8 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.systemd import NOBODY, Systemd
-from caroni_edge.node.node import Call, Node
+from caroni_edge.node.calls import Call
+from caroni_edge.node.node import Node
 from caroni_edge.transport.base import Arrived, Event, TransportEnded
 
 log = logging.getLogger(__name__)

@@ -84,7 +84,7 @@ class NodeCommands:
     def of(cls, node: Node, commands: AuditedCommands) -> "NodeCommands":
         """Return what may be done to `node`."""
         return cls(
-            forget=lambda peer: commands.call(lambda at: node.forget_known(peer, at)),
+            forget=lambda peer: commands.call(lambda at: node.forgetting.forget_known(peer, at)),
             retry_letter=lambda letter: commands.call(lambda at: node.dispatch.retry(letter, at)),
             drop_letter=lambda letter: commands.call(lambda _at: node.dispatch.drop(letter)),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport.memory import MemoryTransport

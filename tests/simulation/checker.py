@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.messages import JobStatusRequest
 from caroni_edge.values.carried import LOCATION
 from tests.simulation.contents import read_in

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from caroni_edge.config.model import BucketConfig, FilesConfig, ManagerConfig
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.topics import Role
@@ -357,7 +357,7 @@ class Federation:
         self.run(SETTLED_IN_S)
 
     def _forget(self, member: Member, peer: str) -> None:
-        member.tell(Call(lambda at: member.node.forget(peer, at), keep=True))
+        member.tell(Call(lambda at: member.node.forgetting.forget(peer, at), keep=True))
 
     def note(self, text: str) -> None:
         """Note what the schedule does."""

@@ -8,7 +8,7 @@ from unittest.mock import patch
 from caroni_edge.agent.jobs import objects
 from caroni_edge.manager.holding import holdings
 from caroni_edge.manager.reactor import ManagerReactor
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.objects.objects import sha256_of
 from tests.objects.network import Line
 from tests.simulation.checker import problems, status_of, unrest

@@ -26,7 +26,8 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.workflows.evaluations import Evaluation, work_out
 from caroni_edge.manager.workflows.listreading import Reading, take_apart
-from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Call, Node, NodeParts
+from caroni_edge.node.calls import Call
+from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.reactor import Reactor
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Role, Topics

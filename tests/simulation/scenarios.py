@@ -4,7 +4,7 @@ from random import Random
 from unittest.mock import patch
 
 from caroni_edge.agent.peers import answering, reconcile
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.transport import memory_broker
@@ -151,7 +151,7 @@ def manager_forgotten(seed: int) -> list[str]:
     federation, agent = _busy(seed)
     before = {*agent.host.running()}
     agent.fuse.stumbles = 1.0
-    agent.tell(Call(lambda at: agent.node.forget("m0", at)))
+    agent.tell(Call(lambda at: agent.node.forgetting.forget("m0", at)))
     federation.run(1.0)
     agent.fuse.calm()
     federation.run(SETTLED_IN_S)

@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 from caroni_edge.delivery import link
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import JobStatusUpdate, LinkReset
 from caroni_edge.protocol.reconciling import JobHere, JobsHere

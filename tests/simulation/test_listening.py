@@ -11,7 +11,7 @@ from caroni_edge.config.automation import NAMES_READ, AtMost, Rule
 from caroni_edge.javascript.interpreter import Answer, Script
 from caroni_edge.javascript.texts import read_text
 from caroni_edge.manager.listening.listener import Listener
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.storage.database import Database
 from caroni_edge.transport.base import Arrived, Event, Published, SubscriptionRefused

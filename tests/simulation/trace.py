@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.transport.base import Arrived, Event
 
 SHORT = 40

@@ -11,7 +11,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.triggers.triggers import Refused
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.triggers import Trigger
 from tests.simulation.members import Manager
 from tests.simulation.plans import ALL, inputs_of

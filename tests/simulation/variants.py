@@ -47,9 +47,10 @@ from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Evaluations
+from caroni_edge.node.calls import Call
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
-from caroni_edge.node.node import Call, Node
+from caroni_edge.node.node import Node
 from caroni_edge.protocol.codec import decode_envelope
 from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import Frame, JobStatusUpdate

@@ -8,7 +8,8 @@ import msgspec
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.node import Call, Node, NodeParts
+from caroni_edge.node.calls import Call
+from caroni_edge.node.node import Node, NodeParts
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.codec import encode, encode_message
 from caroni_edge.protocol.linkmessage import LinkMessage

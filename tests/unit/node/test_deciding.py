@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.messages import JobKill, JobOffer, Presence
 from caroni_edge.storage.database import memory_database
 from tests.unit.node.bench import FORGET_AFTER_S, NodeBench

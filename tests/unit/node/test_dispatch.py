@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from caroni_edge.base.moment import Moment
+from caroni_edge.node.calls import Call
 from caroni_edge.node.dispatch import FailedAgain, UnknownLetter
-from caroni_edge.node.node import Call
 from caroni_edge.node.store import DeadLetter, DeadLetterRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobAccepted, JobDecline, JobOffer, MessageRejected, Presence

@@ -7,8 +7,9 @@ import pytest
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.base.moment import Moment
+from caroni_edge.node.calls import Call
 from caroni_edge.node.identity import BOOTS_KEPT, Identity
-from caroni_edge.node.node import Call, Node, NodeParts
+from caroni_edge.node.node import Node, NodeParts
 from caroni_edge.node.store import FactRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Presence

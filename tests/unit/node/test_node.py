@@ -4,7 +4,7 @@ import pytest
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.delivery.outbox import OutboxRows
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.node.reactor import UnknownPeer
 from caroni_edge.protocol.codec import decode_frame, encode
 from caroni_edge.protocol.messages import (
@@ -406,7 +406,7 @@ def test_time_without_a_connection_makes_nobody_silent(bench: NodeBench) -> None
 def test_a_peer_of_whom_there_are_only_rows_can_be_forgotten(bench: NodeBench) -> None:
     bench.inbox.append(Call(lambda _at: bench.node.links.put("a1", JobKill(job="job000009", reason="r"))))
     bench.run()
-    first, second = (Call(lambda at: bench.node.forget_known("a1", at)) for _ in range(2))
+    first, second = (Call(lambda at: bench.node.forgetting.forget_known("a1", at)) for _ in range(2))
     bench.inbox.append(first)
     bench.run()
     assert first.done.result(0).rows > 0

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from caroni_edge.node.node import Call
+from caroni_edge.node.calls import Call
 from caroni_edge.protocol.messages import Frame, JobAccepted, JobDecline, JobKill, JobOffer, Presence
 from caroni_edge.storage.database import Database, StorageFailed, memory_database
 from caroni_edge.storage.trouble import PAUSE
