@@ -7,12 +7,13 @@ import msgspec
 
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.sizes import size_of
-from caroni_edge.manager.jobs.files import JobFiles
+from caroni_edge.manager.jobs.files import JobFiles, unlisted
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.protocol.labels import are_labels
 from caroni_edge.values.carried import is_directory, objects_in
 from caroni_edge.values.json import as_text
+from caroni_edge.values.remote import remote_in
 
 
 class Places:
@@ -51,8 +52,8 @@ class Places:
         """Return the agents that may take a step with these inputs; none for any agent.
 
         Bytes go nowhere without need: where agents that may take the step have all of its files and its job type, they
-        alone are asked, unless they drain, or are away and others have the files too: depots, this manager, or agents
-        that are there. Otherwise the files go to whoever takes it.
+        alone are asked, unless they drain, may not fetch those that lie at addresses, or are away and others have the
+        files too: depots, this manager, or agents that are there. Otherwise the files go to whoever takes it.
 
         Args:
             workflow: Of the step.
@@ -72,7 +73,8 @@ class Places:
         if not able:
             return tuple(bound)
         able -= {*self._store.agents.draining()}
-        fitting = [each for each in sorted(able) if self._fits(each, job_type, bound)]
+        remote = [*remote_in(inputs)]
+        fitting = [each for each in sorted(able) if self._fits(each, job_type, bound, remote)]
         if not any(map(self._store.agents.may_be_there, fitting)) and all(map(self._is_elsewhere, places)):
             return tuple(bound)
         return tuple(fitting) or tuple(bound)
@@ -94,8 +96,10 @@ class Places:
         agents = self.agents(step.workflow, step.job_type, msgspec.json.decode(step.inputs), bound)
         return as_text(agents) if agents else None
 
-    def _fits(self, agent: str, job_type: str, bound: Sequence[str]) -> bool:
+    def _fits(self, agent: str, job_type: str, bound: Sequence[str], remote: Sequence[Mapping[str, Any]]) -> bool:
         if not self._store.agents.may_hold(agent, job_type):
+            return False
+        if unlisted(remote, self._store.agents.hosts(agent)):
             return False
         if not bound or not are_labels(bound):
             return not bound or agent in bound

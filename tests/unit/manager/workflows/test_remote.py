@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from caroni_edge.manager.lifecycle import StepState
+from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.messages import JobDecline
+from caroni_edge.values.carried import object_value
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
 FILE: dict[str, Any] = {"class": "File", "location": "https://data.example.org/m31.fits"}
@@ -23,11 +25,18 @@ BOTH = plan(
     step("use", "lower", file=("File", given("file")), text=out("make", "out")),
     inputs={"file": "File", "text": "string"},
 )
+LARGE = object_value("m42.fits", Object("a" * 64, 5_000_000), "0" * 40)
+TOGETHER = plan(
+    "together",
+    step("make", "upper", {"file": "File"}, text=given("text")),
+    step("use", "lower", file=("File", given("file")), other=("File", out("make", "file"))),
+    inputs={"file": "File", "text": "string"},
+)
 
 
 @pytest.fixture
 def bench() -> Bench:
-    bench = Bench(TAKES, DEFAULT, CHAIN, BOTH)
+    bench = Bench(TAKES, DEFAULT, CHAIN, BOTH, TOGETHER)
     bench.presence("a1")
     return bench
 
@@ -105,6 +114,15 @@ def test_what_an_agent_may_not_fetch_does_not_hold_up_what_it_may(bench: Bench) 
         bench.start("takes", name, inputs={"file": file})
     (placed,) = bench.place_all("a1", "lower", ready=1)
     assert placed.workflow == "w3"
+
+
+def test_a_step_waits_for_no_agent_that_has_its_other_file_and_may_not_fetch_this_one(bench: Bench) -> None:
+    bench.presence("a1", hosts=[])
+    bench.presence("a2", hosts=["data.example.org"])
+    bench.start("together", inputs={"file": FILE, "text": "x"})
+    bench.complete(bench.place("a1", "upper"), "a1", file=LARGE)
+    (placed,) = bench.place_all("a2", "lower")
+    assert [each.holder for each in placed.places] == ["agents/a1"]
 
 
 def test_a_decline_for_a_host_that_is_not_listed_any_more_counts_no_attempt(bench: Bench) -> None:
