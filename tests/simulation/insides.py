@@ -9,7 +9,7 @@ from caroni_edge.agent.jobs import objects
 from caroni_edge.manager.holding import holdings
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.node.calls import Call
-from caroni_edge.objects.objects import sha256_of
+from caroni_edge.objects.objects import ObjectId, id_of, sha256_of
 from tests.objects.network import Line
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.contents import files_in
@@ -25,6 +25,7 @@ GIVING = ("pack", "bind", "paint")
 READ_NEXT = "SELECT 1 FROM steps WHERE path = 'index' AND status = 'fulfilling'"
 STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
 LOOKED_FOR = "SELECT 1 FROM looks WHERE waits"
+COMBINED = "SELECT made FROM combined_outputs"
 LISTS_HERE = "SELECT 1 FROM looks WHERE NOT waits"
 HELD_BY_ALL = "SELECT count(*) FROM object_places WHERE held = 1"
 OUTPUT = "SELECT object FROM object_places WHERE agent = 'd0'"
@@ -150,6 +151,34 @@ def lists_made_by_a_manager_stay(seed: int) -> list[str]:
         return [*unrest(federation), *problems(federation)]
 
 
+def output_of_a_manager_lost(seed: int) -> list[str]:
+    """A manager loses what it has made for an output before a step takes it, and again while that step runs."""
+    federation = Federation(seed, agents=2, has_files=True)
+    maker, taker = federation.agents
+    (manager,) = federation.managers
+    maker.types = job_types(["spell", "red"], frozenset())
+    taker.types = job_types(["tell"], frozenset())
+    taker.absent = True
+    federation.start()
+    federation.users.submit("m0", "wrapped")
+    assert federation.run(LONG_S, lambda: _has(manager, COMBINED)), "nothing was put together"
+    (made,) = manager.disk.database.conn.execute(COMBINED).fetchone()
+    _lose_at(federation, manager, made)
+    if federation.chance.random() < 0.5:
+        for name in sorted(maker.store.objects):
+            _lose_at(federation, maker, id_of(name))
+    taker.absent = False
+    federation.start()
+    assert federation.run(LONG_S, lambda: bool(taker.host.running())), "it has got no job"
+    taker.isolate()
+    _lose_at(federation, manager, made)
+    federation.run(SOON_S)
+    taker.heal()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    has_it = sha256_of(made) in manager.store.objects
+    return [*unrest(federation), *([] if has_it else ["the output is nowhere"]), *problems(federation)]
+
+
 def wanted_by_people_from_a_depot(seed: int) -> list[str]:
     """Who has made the output of a workflow loses it when a depot has it, and then somebody wants to have it."""
     settings = replace(PATIENT, depots=("d0",), copies=2)
@@ -193,6 +222,14 @@ def _maker_and_reader(seed: int, **facts: object) -> tuple[Federation, Agent, Ag
     federation.start()
     federation.run(10.0)
     return federation, maker, reader
+
+
+def _lose_at(federation: Federation, member: Holder, name: ObjectId) -> None:
+    """Let a member find at its next start that an object is not there."""
+    member.crash()
+    member.store.lose(sha256_of(name))
+    federation.start()
+    federation.run(CUT_EVERY_S)
 
 
 def _disturb(federation: Federation, members: Sequence[Holder]) -> None:

@@ -114,6 +114,20 @@ def what_managers_made_not_made_again() -> Iterator[None]:
 
 
 @INSIDE_VARIANTS.add
+def outputs_that_managers_made_not_made_again() -> Iterator[None]:
+    """A manager that has lost what it has made for an output makes it no second time."""
+    with instead(MadeHere, "_as_output", lambda *_: None):
+        yield
+
+
+@INSIDE_VARIANTS.add
+def workflows_end_without_what_managers_made() -> Iterator[None]:
+    """A workflow ends though its manager has lost an output that it has made."""
+    with instead(MadeHere, "any_again", lambda *_: False):
+        yield
+
+
+@INSIDE_VARIANTS.add
 def managers_never_look_at_their_own() -> Iterator[None]:
     """A manager of which somebody has got other bytes goes on to give them."""
     with instead(Holdings, "_check", lambda *_: None):

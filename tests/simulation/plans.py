@@ -225,6 +225,18 @@ def bundled() -> Plan:
     return replace(plan, outputs=(PlanOutput("result", "string[]", Link(_BOTH, "merge_flattened")),))
 
 
+def wrapped() -> Plan:
+    """A nested workflow that gives two large lists as one, which a step takes and which is an output, too."""
+    inner = replace(bundled(), template="inner")
+    given = StepInput("x", "string", Link((Source(workflow_input="x"),)))
+    deep = PlanStep("deep", workflow=inner, inputs=(given,), outputs={"result": "string[]"}, out=("result",))
+    words = Source(step="deep", output="result")
+    plan = _plan("wrapped", [deep, _step("tell", "tell", {"a": words})], words, "string[]")
+    return replace(
+        plan, outputs=(*plan.outputs, PlanOutput("told", "string", Link((Source(step="tell", output="out"),))))
+    )
+
+
 def listed() -> Plan:
     """A directory, of which an expression sees what is in it."""
     folder = StepInput("a", "Directory", Link((Source(step="pack", output="folder"),)), files=_LISTED)
@@ -321,7 +333,8 @@ BOUND = {plan.template: plan for plan in (bound(),)}
 WITH_FILES = {plan.template: plan for plan in (relay(), album(), gallery())}
 WITH_DIRECTORIES = {plan.template: plan for plan in (folders(), shelf(), listed())}
 WITH_LISTS = {
-    plan.template: plan for plan in (spelled(), looked(), spread(), merged(), gathered(), picked(), bundled())
+    plan.template: plan
+    for plan in (spelled(), looked(), spread(), merged(), gathered(), picked(), bundled(), wrapped())
 }
 FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS}
 """Where agents serve job types with files (`Federation`, `has_files`)."""

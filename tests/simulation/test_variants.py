@@ -94,6 +94,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "other_inputs_use_up_an_attempt": handover.jobs_fail,
     "others_come_first_for_ever": stolen.never_offers,
     "outputs_go_with_the_rest": partial(with_files, "crashes"),
+    "outputs_that_managers_made_not_made_again": insides.output_of_a_manager_lost,
     "outputs_wait_for_the_manager": handover.manager_away,
     "pending_takers_not_adopted": handover.manager_restored_to_before_the_placing,
     "promises_forgotten_at_a_start": filed.handed_on_by_a_depot,
@@ -130,6 +131,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "what_managers_made_not_made_again": insides.managers_die_while_they_look,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,
     "what_the_keeper_knows_not_taken_over": restores.agent_restored_to_before_a_start,
+    "workflows_end_without_what_managers_made": insides.output_of_a_manager_lost,
 }
 """Where each variant is caught: in one of the first `SEEDS`, whatever else may shift what a seed brings."""
 

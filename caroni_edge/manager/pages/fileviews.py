@@ -67,9 +67,16 @@ class FileViews(WorkflowLists):
         """Return what must be looked inside for the outputs of a workflow, as `looks_of` does."""
         return self._looks(row.seq, OF_THE_WORKFLOW)
 
+    def looks_again(self, row: ShownWorkflow) -> list[tuple[LookRow, list[str]]]:
+        """Return what must be looked inside to make again what steps have completed with, as `looks_of` does."""
+        return self._with_holders(self._store.looks.of_completed(row.seq))
+
     def _looks(self, workflow: int, step: int) -> list[tuple[LookRow, list[str]]]:
-        looks = sorted(self._store.looks.of(workflow, step), key=lambda look: not look.waits)
-        return [(each, self._store.places.of(workflow, each.object)) for each in looks]
+        return self._with_holders(self._store.looks.of(workflow, step))
+
+    def _with_holders(self, looks: list[LookRow]) -> list[tuple[LookRow, list[str]]]:
+        looks = sorted(looks, key=lambda look: not look.waits)
+        return [(each, self._store.places.of(each.workflow, each.object)) for each in looks]
 
     def remote_of(self, step: ShownStep) -> list[dict[str, Any]]:
         """Return the files that a step was given and that lie at addresses."""

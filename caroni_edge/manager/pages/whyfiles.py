@@ -33,9 +33,12 @@ class FileReasons:
         yield from self._of_looks(self._views.looks_of(step))
 
     def of_outputs(self, row: ShownWorkflow) -> Iterator[Reason]:
-        """Say which objects this manager must look inside so that a workflow has its outputs."""
+        """Say which objects this manager must look inside so that a workflow has its outputs, or has them again."""
         for each in self._of_looks(self._views.looks_of_outputs(row)):
             yield Reason(condition=each["condition"], sentence=f"it {each['sentence']}", facts=each["facts"])
+        for each in self._of_looks(self._views.looks_again(row)):
+            said = f"it {each['sentence']}, to make again what it has lost"
+            yield Reason(condition=each["condition"], sentence=said, facts=each["facts"])
 
     def _of_looks(self, looks: Iterable[tuple[LookRow, list[str]]]) -> Iterator[Reason]:
         for look, holders in [*looks][:NAMES_SAID]:

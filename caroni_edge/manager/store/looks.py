@@ -58,6 +58,14 @@ class LookRows(Rows):
         """Return the objects into which is looked for a step."""
         return self._all(LookRow, self.OF, workflow=workflow, step=step)
 
+    OF_COMPLETED = f"""
+        SELECT {_LOOK} FROM looks WHERE workflow = :workflow
+        AND EXISTS (SELECT 1 FROM steps s WHERE s.id = looks.step AND s.status = 'completed') ORDER BY step, object"""
+
+    def of_completed(self, workflow: int) -> list[LookRow]:
+        """Return the objects into which is looked for steps that have completed: what these gave is made again."""
+        return self._all(LookRow, self.OF_COMPLETED, workflow=workflow)
+
     WAITING = f"SELECT {_LOOK} FROM looks WHERE workflow = :workflow AND waits ORDER BY step, object"
 
     def waiting(self, workflow: int) -> list[LookRow]:

@@ -147,6 +147,15 @@ class PlaceRows(Rows):
         """Return the newest workflow of which somebody has an object; None where nobody has it."""
         return self._one(FoundObject, self.ANYWHERE, object=name)
 
+    LOST_AT = """
+        SELECT p.object FROM object_places p WHERE p.workflow = :workflow AND p.agent = :agent AND p.held = 0
+        AND NOT EXISTS (SELECT 1 FROM object_places o
+            WHERE o.workflow = p.workflow AND o.object = p.object AND o.held > 0)"""
+
+    def lost_at(self, workflow: int, agent: str) -> set[ObjectId]:
+        """Return the objects of a workflow that an agent had, and that nobody has any more."""
+        return {ObjectId(each) for each in self._each(str, self.LOST_AT, workflow=workflow, agent=agent)}
+
     IS_KNOWN = "SELECT EXISTS (SELECT 1 FROM object_places WHERE workflow = :workflow AND object = :object)"
 
     def is_known(self, workflow: int, name: ObjectId) -> bool:

@@ -30,6 +30,7 @@ from caroni_edge.manager.workflows.gates import gates_of
 from caroni_edge.manager.workflows.inputs import outputs_misfit
 from caroni_edge.manager.workflows.instances import Instances
 from caroni_edge.manager.workflows.links import Unfit
+from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.manager.workflows.outputs import Outputs
 from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
@@ -54,6 +55,7 @@ class Engine(Part):
         drops: Where is said which large files nobody needs any more.
         instances: Where steps are made, and begin.
         outputs: Where what a workflow gives is put together.
+        made: What this manager itself has made for steps and outputs.
         places: Who has the files of steps.
     """
 
@@ -65,6 +67,7 @@ class Engine(Part):
         self.places = Places(context, orders.files)
         self.instances = Instances(context, orders, self.places)
         self.outputs = Outputs(context, self.instances)
+        self.made = MadeHere(context, self.instances, self.outputs)
         self.statuses = Statuses(context)
         self.drops, self._holdings = Drops(context, holdings), holdings
         self.plan = lru_cache(maxsize=256)(self._load_plan)
@@ -253,13 +256,13 @@ class Engine(Part):
     # A workflow ends
 
     def complete(self, propagation: Propagation) -> None:
-        """End a workflow all steps of which have completed, unless something is to be put together first."""
+        """End a workflow all steps of which have completed, unless something is to be put together or made again."""
         try:
             outputs = self.outputs.gathered(propagation, None)
         except Unfit as unfit:
             self.fail(propagation.row, str(unfit), propagation.at)
             return
-        if outputs is not None:
+        if outputs is not None and not self.made.any_again(propagation, outputs):
             self.statuses.end(propagation.row, WorkflowEvent.ALL_STEPS_COMPLETED, propagation.at, outputs=outputs)
             self.drops.on_end(propagation.row, outputs, keeps_all=propagation.plan.keeps_all)
 

@@ -21,11 +21,11 @@ from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.lifecycle import StepState
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.templates.plan import PlanStep
 from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.links import MergeDue, Unfit
+from caroni_edge.manager.workflows.links import MergeDue
 from caroni_edge.manager.workflows.listreading import AskList, Items, Merge, Reading
-from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
 from caroni_edge.manager.workflows.propagation import PartsDone, Propagation, StepFailed
 from caroni_edge.node.parts import Part
@@ -43,7 +43,7 @@ class LargeLists(Part):
         """Let steps be scattered by `engine`, and large items be kept by `holdings`."""
         super().__init__(context.journal)
         self._context, self._store, self._engine, self._holdings = context, context.store, engine, holdings
-        self._ask, self._made = ask, MadeHere(context, engine.instances)
+        self._ask, self._made = ask, engine.made
         self._due: MemorySet[tuple[int, int]] = MemorySet(context.journal)
         self._asked: MemorySet[tuple[int, int]] = MemorySet(context.journal)
         self._later: MemorySet[tuple[int, int]] = MemorySet(context.journal)
@@ -69,14 +69,25 @@ class LargeLists(Part):
         return None if step_id == OF_THE_WORKFLOW else self._store.steps.by_id(step_id)
 
     def _merge(self, row: WorkflowRow, step: StepRow | None, at: Moment) -> Merge | None:
-        """Return what is to be put together before a step can begin, or a workflow end; None where nothing is."""
+        """Return what is to be put together before a step can begin, or a workflow end; None where nothing is.
+
+        That for which there are looks: something else may be lost meanwhile.
+        """
         propagation = self._propagation(row, at)
+        looked = {each.object for each in self._store.looks.of(row.seq, step.id if step else OF_THE_WORKFLOW)}
         due = None if step is None else self._made.merge(propagation, step)
-        if step is None or (due is None and self._gives_outputs(row, step)):
-            return self._merge_of_outputs(propagation, step)
-        if due is None:
+        if step is not None and due is not None and due.objects.keys() <= looked:
+            return self._merge_of_input(propagation.plan.step_at(step.name), due)
+        if step is not None and not self._gives_outputs(row, step):
             return None
-        plan_step = propagation.plan.step_at(step.name)
+        due = self._engine.outputs.due(propagation, step)
+        if due is None or due.objects.keys() - looked:
+            return None
+        plan = propagation.plan.workflow_at(step.name) if step else propagation.plan
+        (kind,) = (each.type for each in plan.outputs if each.name == due.name)
+        return Merge(f"output {due.name}", due.name, due.due, kind, is_output=True)
+
+    def _merge_of_input(self, plan_step: PlanStep, due: MergeDue) -> Merge:
         (kind,) = (each.type for each in plan_step.inputs if each.name == due.name)
         if kind is None:
             kind = ANYTHING if due.name in plan_step.scatter else {"type": "array", "items": ANYTHING}
@@ -87,18 +98,8 @@ class LargeLists(Part):
         """Tell whether a step that runs a workflow puts together what that gives."""
         plan_step = self._engine.plan(row.plan).step_at(step.name)
         is_whole = bool(plan_step.scatter) and step.scatter_index is None
-        return step.status is StepState.RUNNING and plan_step.workflow is not None and not is_whole
-
-    def _merge_of_outputs(self, propagation: Propagation, step: StepRow | None) -> Merge | None:
-        plan = propagation.plan.workflow_at(step.name) if step else propagation.plan
-        try:
-            self._engine.outputs.of(propagation, step)
-        except MergeDue as due:
-            (kind,) = (each.type for each in plan.outputs if each.name == due.name)
-            return Merge(f"output {due.name}", due.name, due.due, kind)
-        except Unfit:  # a file has been made again since, and it is another one
-            return None
-        return None
+        has_run = step.status in (StepState.RUNNING, StepState.COMPLETED) and not step.parts_left
+        return has_run and plan_step.workflow is not None and not is_whole
 
     def settle(self, at: Moment) -> None:
         """Choose what is asked for when the batch is committed."""
@@ -182,36 +183,47 @@ class LargeLists(Part):
             self._again_due = min(self._again_due, at.now + AGAIN_S)
         elif items.problem is not None:
             self._fail(propagation, step, items.problem)
-        elif step is not None and self._is_again(propagation, step, items):
-            self._take_again(row, step, items, at)
-        elif items.merged is not None and (step is None or step.status is StepState.RUNNING):
-            self._holdings.take_made(row, items.made, items.giver, at)
-            self._engine.outputs.keep(items.workflow, items.step, *items.merged)
-            self._go_on(propagation, step)
+        elif items.is_output and items.merged is not None:
+            self._take_output(propagation, step, items)
         elif step is None:
             self._give_back(items)
+        elif self._is_again(step, items):
+            self._take_again(row, step, items, at)
         elif items.merged is not None and step.status is StepState.CREATED:
-            self._holdings.take_made(row, items.made, items.giver, at)
+            self._take(row, items, at)
             self._engine.follow(propagation, self._engine.instances.keep_merged(propagation, step, *items.merged))
         elif step.status is StepState.CREATED:
             self._engine.follow(propagation, self._engine.instances.begin_scatter(propagation, step, items.lengths))
         else:
             self._grow(propagation, step, items)
 
-    def _is_again(self, propagation: Propagation, step: StepRow, items: Items) -> bool:
+    def _take_output(self, propagation: Propagation, step: StepRow | None, items: Items) -> None:
+        """Keep an output that was put together; of a step that has completed with it that was done again."""
+        assert items.merged is not None
+        self._take(propagation.row, items, propagation.at)
+        made = next((each.id for each in items.made), None)
+        self._engine.outputs.keep(items.workflow, items.step, *items.merged, made)
+        if step is not None and step.status is StepState.COMPLETED:
+            self._context.lacking.add(propagation.row.seq)
+        else:
+            self._go_on(propagation, step)
+
+    def _is_again(self, step: StepRow, items: Items) -> bool:
         """Tell whether something was made again, for a step that has begun with it."""
-        if step.status is StepState.CREATED:
-            return False
-        if items.merged is None:
-            return step.scatter_index is not None
-        return self._made.merge(propagation, step) is not None
+        return step.status is not StepState.CREATED and (items.merged is not None or step.scatter_index is not None)
 
     def _take_again(self, row: WorkflowRow, step: StepRow, items: Items, at: Moment) -> None:
-        self._holdings.take_made(row, items.made, items.giver, at)
+        self._take(row, items, at)
         self._store.looks.drop(row.seq, step.id)
         self._context.lacking.add(row.seq)
         if items.merged is not None and step.status is StepState.RUNNING:
             self._context.growing.add(step.id)
+
+    def _take(self, row: WorkflowRow, items: Items, at: Moment) -> None:
+        """Keep what was made, and let go on who has waited for it since it was lost."""
+        self._holdings.take_made(row, items.made, items.giver, at)
+        for each in items.made:
+            self._context.looking.update((look.workflow, look.step) for look in self._store.looks.met(each.id))
 
     def _go_on(self, propagation: Propagation, step: StepRow | None) -> None:
         """Let a workflow end, or the step that runs it, an output of which is put together."""
@@ -221,7 +233,7 @@ class LargeLists(Part):
             self._engine.follow(propagation, [PartsDone(step.id)])
 
     def _fail(self, propagation: Propagation, step: StepRow | None, reason: str) -> None:
-        if step is None:
+        if step is None or step.status is StepState.COMPLETED:
             self._engine.fail(propagation.row, reason, propagation.at)
         else:
             self._engine.follow(propagation, [StepFailed(step, reason)])
@@ -232,7 +244,7 @@ class LargeLists(Part):
             self._context.growing.add(step.id)
             return
         self._store.looks.explain_step(items.workflow, items.step, None)
-        self._holdings.take_made(propagation.row, items.made, items.giver, propagation.at)
+        self._take(propagation.row, items, propagation.at)
         scatters, plan_step = self._engine.instances.scatters, propagation.plan.step_at(step.name)
         self._engine.follow(propagation, scatters.make(step, plan_step, items.instances, items.items))
 

@@ -54,12 +54,14 @@ class Merge(NamedTuple):
         name: The input that it flows to, or the output that it is.
         due: The values, and how they are put together.
         type: That a list is to have, as CWL has it in JSON.
+        is_output: It is for an output.
     """
 
     where: str
     name: str
     due: Combining
     type: Any
+    is_output: bool = False
 
 
 class Items(NamedTuple):
@@ -78,6 +80,7 @@ class Items(NamedTuple):
         problem: Why the step cannot be scattered, for people.
         lost: An object that was to lie here, and does not.
         no_room: Why large items cannot lie here now, for people.
+        is_output: What was merged is for an output.
     """
 
     workflow: int
@@ -92,6 +95,7 @@ class Items(NamedTuple):
     problem: str | None = None
     lost: ObjectId | None = None
     no_room: str | None = None
+    is_output: bool = False
 
 
 AskList = Callable[[Reading], object]
@@ -132,7 +136,7 @@ def take_apart(reading: Reading, texts: Texts) -> Items:
     """Read what is asked for."""
     asked = Items(reading.workflow, reading.step, reading.begin)
     if reading.merge is not None:
-        return _merged(asked, reading.merge, texts)
+        return _merged(asked._replace(is_output=reading.merge.is_output), reading.merge, texts)
     name = ""
     try:
         bounds: dict[str, Sequence[int]] = {}

@@ -1,7 +1,8 @@
-"""What this manager has made of large lists for steps: items that are large, and lists that were merged.
+"""What this manager has made of large lists: items that are large, and lists that were merged, for steps and outputs.
 
-It alone has them. Where it has lost one that a step still needs, it makes it again of the lists, which come to it first
-(`Looks`): the same bytes.
+It alone has them. Where it has lost one that a step still needs, or that its workflow is to give, it makes it again of
+the lists, which come to it first (`Looks`): the same bytes. An output of a nested workflow is made again for the step
+that runs that, though it has completed; to all others it has.
 """
 
 from collections.abc import Mapping
@@ -17,23 +18,57 @@ from caroni_edge.manager.workflows import scatter
 from caroni_edge.manager.workflows.instances import Instances
 from caroni_edge.manager.workflows.links import MergeDue, Unfit
 from caroni_edge.manager.workflows.loading import Looked
+from caroni_edge.manager.workflows.outputs import Outputs
 from caroni_edge.manager.workflows.propagation import Propagation
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.carried import objects_in
+
+_Found = tuple[StepRow, Mapping[ObjectId, Looked]]
+
+OUTPUTS_AT_ONCE = 20
+"""So many objects are made again at a time so that a workflow has its outputs."""
 
 
 class MadeHere:
     """Finds of what something was made."""
 
-    def __init__(self, context: Context, instances: Instances) -> None:
-        """Find steps in the store of `context`, and what flows to them by `instances`."""
-        self._store, self._instances = context.store, instances
+    def __init__(self, context: Context, instances: Instances, outputs: Outputs) -> None:
+        """Find steps in the store of `context`, what flows to them by `instances`, and what they give by `outputs`."""
+        self._store, self._instances, self._outputs = context.store, instances, outputs
+        self._own_place = context.own_place
+
+    def any_again(self, propagation: Propagation, outputs: Mapping[str, Any]) -> bool:
+        """Have made again what this manager has lost of what a workflow is to give; return whether there is any."""
+        names = objects_in(outputs)
+        lost = self._store.places.lost_at(propagation.row.seq, self._own_place) & names.keys() if names else ()
+        again = [self.make_again(propagation, name) for name in sorted(lost)[:OUTPUTS_AT_ONCE]]
+        return any(again)
 
     def make_again(self, propagation: Propagation, name: ObjectId) -> bool:
         """Have an object made again of its lists; return whether it was made here."""
+        found = self._as_output(propagation, name) or self._as_input(propagation, name)
+        if found is None:
+            return False
+        step, objects = found
+        if objects.keys() != {each.object for each in self._store.looks.of(step.workflow, step.id)}:
+            self._store.looks.drop(step.workflow, step.id)
+            self._instances.look_into(step, objects)
+        return True
+
+    def _as_output(self, propagation: Propagation, name: ObjectId) -> _Found | None:
+        """Return which step runs a workflow that has given an object, and of what that was put together."""
+        giver = self._store.combined.giver(propagation.row.seq, name)
+        if giver is None:
+            return None
+        step = self._store.steps.by_id(giver)
+        due = self._outputs.due(propagation, step)
+        return None if due is None else (step, due.objects)
+
+    def _as_input(self, propagation: Propagation, name: ObjectId) -> _Found | None:
+        """Return for which step an object was made, and of what."""
         step = self._store.remakes.first_taker(propagation.row.seq, name)
         if step is None:
-            return False
+            return None
         plan_step = propagation.plan.step_at(step.name)
         objects: Mapping[ObjectId, Looked] = {}
         if step.scatter_index is not None:
@@ -43,12 +78,7 @@ class MadeHere:
                 step = self._parent(step)
         if not objects and (due := self.merge(propagation, step)) is not None:
             objects = due.objects
-        if not objects:
-            return False
-        if objects.keys() != {each.object for each in self._store.looks.of(step.workflow, step.id)}:
-            self._store.looks.drop(step.workflow, step.id)
-            self._instances.look_into(step, objects)
-        return True
+        return (step, objects) if objects else None
 
     def _parent(self, step: StepRow) -> StepRow:
         return self._store.steps.by_id(step.parent)

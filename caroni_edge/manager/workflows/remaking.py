@@ -16,14 +16,13 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, StepState, WorkflowEvent
+from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepEvent, StepState, WorkflowEvent
 from caroni_edge.manager.store.jobs import JobRow
 from caroni_edge.manager.store.places import ASKED
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.drops import NEEDS_OUTPUTS_ONLY
 from caroni_edge.manager.workflows.engine import Engine
-from caroni_edge.manager.workflows.madehere import MadeHere
 from caroni_edge.manager.workflows.outputs import OF_THE_WORKFLOW
 from caroni_edge.manager.workflows.propagation import Propagation
 from caroni_edge.node.parts import Part
@@ -40,7 +39,7 @@ class Remaking(Part):
         """Look at the workflows that `context` names; steps without hope fail by `engine`, jobs end by `orders`."""
         super().__init__(context.journal)
         self._context, self._engine, self._orders, self._store = context, engine, orders, context.store
-        self._made = MadeHere(context, engine.instances)
+        self._made = engine.made
 
     def on_start(self, at: Moment) -> None:
         """Look at all: what has waited is asked for again at a start."""
@@ -79,6 +78,14 @@ class Remaking(Part):
             elif self._store.remakes.is_held(step.id) or self._is_bound_otherwise(row, step):
                 self._release(row, step)
         self._look_inside(row, at)
+        self._end(row.seq, at)
+
+    def _end(self, seq: int, at: Moment) -> None:
+        """Let a workflow end that has waited for what is made again of its outputs."""
+        row = self._store.workflows.by_seq(seq)
+        may_end = row.steps_left == 0 and advance(WORKFLOW, row.status, WorkflowEvent.ALL_STEPS_COMPLETED) is not None
+        if may_end and not self._store.looks.of(seq, OF_THE_WORKFLOW):
+            self._engine.complete(self._propagation(row, at))
 
     def _look_inside(self, row: WorkflowRow, at: Moment) -> None:
         """Have made again what is nowhere any more, and this manager must look inside it for a step (`Looks`)."""
@@ -91,10 +98,11 @@ class Remaking(Part):
                 continue
             if maker is None:
                 said = f"no agent has {file} any more{self._lost_by(row.seq, look.object)}"
-                if look.step == OF_THE_WORKFLOW:
-                    self._engine.fail(row, f"output {look.name}: {said}", at)
+                step = None if look.step == OF_THE_WORKFLOW else self._store.steps.by_id(look.step)
+                if step is None or step.status is StepState.COMPLETED:
+                    of = f"step {step.path}: output" if step else "output"
+                    self._engine.fail(row, f"{of} {look.name}: {said}", at)
                 else:
-                    step = self._store.steps.by_id(look.step)
                     self._engine.fail_step(row, step, said, at, event=StepEvent.VALUES_UNFIT)
                 return
             if advance(STEP, maker.status, StepEvent.FILE_LOST) is not None:

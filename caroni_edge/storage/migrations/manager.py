@@ -337,3 +337,9 @@ def standing_offers(db: Database) -> None:
         CREATE INDEX offers_agent ON offers (agent, job_type);
         """,
     )
+
+
+@manager()
+def combined_made(db: Database) -> None:
+    """Which object a manager has made, where an output that was put together is one."""
+    script(db, "ALTER TABLE combined_outputs ADD COLUMN made TEXT;")
