@@ -64,14 +64,8 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self.service.supervise("lists", lists.run)
         opened.callback(lists.close)
         watch_disk(self.service, config.state_dir, opened, self._on_disk)
-        transport = MqttTransport(self.access, listening_client_id(node), is_further=True)
-        self._listening = Listening(transport, self._reactor, self.service, opened)
-        node.checks.append(self._listening.problem)
-        self._listening.use(config.rules)
-        self._couriers = Couriers(self._reactor, self.service)
-        self._reactor.notifications.wake = self._couriers.wake
-        opened.callback(self._couriers.close)
-        self._couriers.use(config.notify)
+        self._listen(node, opened)
+        self._tell_outside(opened)
         transfers = open_transfers(
             config,
             node,
@@ -86,6 +80,20 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         storage.arrivals.bringer = transfers
         connect(node, self.service, opened, transfers=transfers)
         return node
+
+    def _listen(self, node: Node, opened: ExitStack) -> None:
+        """Have a session of its own for the messages that rules look at."""
+        transport = MqttTransport(self.access, listening_client_id(node), is_further=True)
+        self._listening = Listening(transport, self._reactor, self.service, opened)
+        node.checks.append(self._listening.problem)
+        self._listening.use(self.config.rules)
+
+    def _tell_outside(self, opened: ExitStack) -> None:
+        """Have notifications handed over to those whom `notify` names."""
+        self._couriers = Couriers(self._reactor, self.service)
+        self._reactor.notifications.wake = self._couriers.wake
+        opened.callback(self._couriers.close)
+        self._couriers.use(self.config.notify)
 
     def apply_config(self, config: ManagerConfig) -> None:
         """Take over templates and settings."""

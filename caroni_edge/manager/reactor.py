@@ -43,7 +43,7 @@ from caroni_edge.manager.workflows.evaluations import Ask, Evaluations, Outcome
 from caroni_edge.manager.workflows.largelists import LargeLists
 from caroni_edge.manager.workflows.listreading import AskList, Items, no_lists
 from caroni_edge.manager.workflows.looks import Looks
-from caroni_edge.node.parts import Handler
+from caroni_edge.node.parts import Handler, Part
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsRefused
@@ -115,8 +115,15 @@ class ManagerReactor(WorkflowCommands):
         self._looks = Looks(context, self.copies, self.holdings, self._lists)
         self._files = NewsOfFiles(self.objects, self._looks, brought, self.copies)
         self._evaluations, self.notifications = Evaluations(context, self._engine, ask), Notifications(context)
-        # What an agent holds comes before all that is decided about it, and the demand that is left comes last.
-        self._parts = (
+        self._parts = self._in_order(brought)
+        self.handlers = self._handlers(orders.files)
+
+    def _in_order(self, brought: Brought) -> tuple[Part, ...]:
+        """Return the parts in the order in which they decide.
+
+        What an agent holds comes before all that is decided about it, and the demand that is left comes last.
+        """
+        return (
             self._reconciliation,
             self._logs,
             self._triggers,
@@ -124,7 +131,7 @@ class ManagerReactor(WorkflowCommands):
             self._schedules,
             self._pauses,
             self._bulk,
-            Delays(context, self._engine),
+            Delays(self._context, self._engine),
             self._engine,
             self._looks,
             self._lists,
@@ -140,9 +147,8 @@ class ManagerReactor(WorkflowCommands):
             self.holdings,
             self.copies,
             brought,
-            Retention(context, self._engine.drops),
+            Retention(self._context, self._engine.drops),
         )
-        self.handlers = self._handlers(orders.files)
 
     def _handlers(self, files: JobFiles) -> Mapping[type, Handler]:
         """Return who takes messages of each kind."""

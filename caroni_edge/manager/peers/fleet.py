@@ -68,39 +68,42 @@ class Fleet(Part):
             self._store.agents.gone(agent, at.date)
             self._heard.discard(agent)
         else:
-            refuses, labels = presence.refuses, as_text(as_list(presence.labels))
-            if labels != self._store.agents.labels(agent):
-                self._heard.discard(agent)  # other steps are for it now
-            self._store.agents.see(
-                agent,
-                boot=presence.boot,
-                version=presence.version,
-                host=presence.host,
-                slots=presence.slots,
-                backlog=2 * presence.slots if presence.backlog is None else presence.backlog,
-                pending=2 * presence.slots if presence.pending is None else presence.pending,
-                refuses=as_text(refuses),
-                labels=labels,
-                speaks=presence.speaks,
-                staging=self._staging(presence),
-                depot=presence.depot,
-                drains=refuses.get("*", "").startswith(DRAINED),
-                # What is no address would make messages to others unreadable.
-                direct="" if direct_address(presence.direct) is None else presence.direct,
-                hosts=None if presence.hosts is None else as_text(presence.hosts),
-                date=at.date,
-            )
-            types = [
-                AgentType(name, self._is_served(agent, name, refuses), as_text(notice))
-                for name, notice in presence.job_types.items()
-            ]
-            self._store.agents.set_types(agent, types)
+            self._see(agent, presence, at)
         now = self._store.agents.serving(agent)
         self._serves(before, now, at)
         knows = before if agent in self._heard else set()
         if presence and presence.online:
             self._heard.add(agent)
         return now - knows
+
+    def _see(self, agent: str, presence: Presence, at: Moment) -> None:
+        refuses, labels = presence.refuses, as_text(as_list(presence.labels))
+        if labels != self._store.agents.labels(agent):
+            self._heard.discard(agent)  # other steps are for it now
+        self._store.agents.see(
+            agent,
+            boot=presence.boot,
+            version=presence.version,
+            host=presence.host,
+            slots=presence.slots,
+            backlog=2 * presence.slots if presence.backlog is None else presence.backlog,
+            pending=2 * presence.slots if presence.pending is None else presence.pending,
+            refuses=as_text(refuses),
+            labels=labels,
+            speaks=presence.speaks,
+            staging=self._staging(presence),
+            depot=presence.depot,
+            drains=refuses.get("*", "").startswith(DRAINED),
+            # What is no address would make messages to others unreadable.
+            direct="" if direct_address(presence.direct) is None else presence.direct,
+            hosts=None if presence.hosts is None else as_text(presence.hosts),
+            date=at.date,
+        )
+        types = [
+            AgentType(name, self._is_served(agent, name, refuses), as_text(notice))
+            for name, notice in presence.job_types.items()
+        ]
+        self._store.agents.set_types(agent, types)
 
     def count_serving(self, job_type: str) -> int:
         """Return how many agents serve a job type to us."""

@@ -127,12 +127,7 @@ class Triggers(Part):
         Raises:
             Refused: Nothing was started.
         """
-        if trigger.reply_to is not None and (problem := self._context.events.reply_problem(trigger.reply_to)):
-            raise Refused(422, problem, "reply_to")
-        if trigger.id == NOT_AN_ID:
-            raise Refused(422, f'id must not be "{NOT_AN_ID}": that is the topic of refused triggers', "id")
-        if trigger.id is not None and _SLOT_ID.fullmatch(trigger.id) and not (cause or "").startswith(BY_SCHEDULE):
-            raise Refused(422, f"id {trigger.id} is one of those that schedules give: name it otherwise", "id")
+        self._refuse_words(trigger, cause)
         try:
             content = hash_of({"template": trigger.template, "inputs": trigger.inputs})
         except ValueError as error:
@@ -140,11 +135,7 @@ class Triggers(Part):
         if trigger.id is not None and (row := self._store.workflows.by_id(trigger.id)):
             self._start_again(row, content, trigger, at)
             return row.id, False
-        if trigger.priority > (most := self._context.settings.priority_max):
-            said = f"priority is {trigger.priority}, and this manager takes {most} at most (priority_max)"
-            raise Refused(422, said, "priority")
-        if self.disk_problem:
-            raise Refused(503, self.disk_problem)
+        self._refuse_now(trigger)
         plan, plan_hash = self._plan(trigger.template)
         inputs, lacking = self._checked(plan, trigger)
         inputs_text = as_text(inputs)
@@ -173,6 +164,23 @@ class Triggers(Part):
         else:
             self._engine.start(row, plan, inputs, at)
         return row.id, True
+
+    def _refuse_words(self, trigger: Trigger, cause: str | None) -> None:
+        """Refuse what a trigger may never say."""
+        if trigger.reply_to is not None and (problem := self._context.events.reply_problem(trigger.reply_to)):
+            raise Refused(422, problem, "reply_to")
+        if trigger.id == NOT_AN_ID:
+            raise Refused(422, f'id must not be "{NOT_AN_ID}": that is the topic of refused triggers', "id")
+        if trigger.id is not None and _SLOT_ID.fullmatch(trigger.id) and not (cause or "").startswith(BY_SCHEDULE):
+            raise Refused(422, f"id {trigger.id} is one of those that schedules give: name it otherwise", "id")
+
+    def _refuse_now(self, trigger: Trigger) -> None:
+        """Refuse what this manager does not take as it is now; what was started before is found all the same."""
+        if trigger.priority > (most := self._context.settings.priority_max):
+            said = f"priority is {trigger.priority}, and this manager takes {most} at most (priority_max)"
+            raise Refused(422, said, "priority")
+        if self.disk_problem:
+            raise Refused(503, self.disk_problem)
 
     def _checked(self, plan: Plan, trigger: Trigger) -> tuple[dict[str, Any], list[LackingObject]]:
         """Return a value for each input of a template, by what a trigger gives, and which files of them are brought."""
