@@ -88,7 +88,7 @@ class DirectFetches:
         self._trust, self._ways = Trust(bounds.hosts, bounds.ca_file), Ways(bounds.hosts)
         self._turns: Turns[FetchId, _Direct] = Turns("direct", supervise, bounds.at_once, self._work)
         self._at_broker: set[FetchId] = set()
-        self._meter, self._rate = Meter(), 0.0
+        self._meter = Meter()
 
     def fetch(self, want: Want) -> None:
         """Fetch an object, or replace the places of one that is on its way."""
@@ -130,15 +130,12 @@ class DirectFetches:
     def moving(self) -> Moving:
         """Return how far all is that comes directly."""
         with self._turns.changed:
-            now = monotonic()
-            if self._meter.is_due(now):
-                self._rate = self._meter.look(now)
             fetches = {
                 name: Progress(each.left_bytes, each.way.place.holder if each.is_active else None, is_direct=True)
                 for name, each in self._turns.tasks.items()
                 if not each.is_done
             }
-            return Moving(fetches, self._meter.came_bytes, rate=self._rate)
+            return Moving(fetches, self._meter.came_bytes, rate=self._meter.rate(monotonic()))
 
     def close(self) -> None:
         """End; what is safe stays for the next start."""

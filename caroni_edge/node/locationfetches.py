@@ -108,7 +108,7 @@ class LocationFetches:
         self._room_bytes, self._down, self._clock = room_bytes, down, clock
         self._trust, self._chance = Trust(bounds.hosts, bounds.ca_file), SystemChance()
         self._turns: Turns[LocationId, _Fetch] = Turns("locations", supervise, bounds.at_once, self._work)
-        self._meter, self._rate = Meter(), 0.0
+        self._meter = Meter()
 
     def begin(self, wanted: Iterable[Sought]) -> None:
         """Begin with what is wanted from before; part files of anything else are deleted."""
@@ -140,15 +140,13 @@ class LocationFetches:
     def moving(self) -> Moving:
         """Return how far all is that is wanted."""
         with self._turns.changed:
-            now = monotonic()
-            if self._meter.is_due(now):
-                self._rate = self._meter.look(now)
             locations = {
                 name: LocationProgress(each.came_bytes, each.size, each.problem)
                 for name, each in self._turns.tasks.items()
                 if not each.is_done
             }
-            return Moving(came_bytes=self._meter.came_bytes, rate=self._rate, locations=locations)
+            came_bytes, rate = self._meter.came_bytes, self._meter.rate(monotonic())
+            return Moving(came_bytes=came_bytes, rate=rate, locations=locations)
 
     def close(self) -> None:
         """End; what is safe stays for the next start."""

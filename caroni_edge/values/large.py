@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from caroni_edge.objects.objects import Object, parse_id
 from caroni_edge.values.files import file_in
+from caroni_edge.values.json import json_objects_in
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import STRING, AnyType, Array, Enum, Record, Scalar, Type, Union
 
@@ -54,14 +55,7 @@ def may_be_list(value: Mapping[str, Any]) -> bool:
 
 def large_in(value: object) -> Iterator[dict[str, Any]]:
     """Yield what stands in the place of values, wherever it is inside a value."""
-    todo = [value]
-    for each in todo:  # what is inside is looked at behind what is there already
-        if is_large(each):
-            yield each
-        elif isinstance(each, list):
-            todo += each
-        elif isinstance(each, dict):
-            todo += each.values()
+    return filter(is_large, json_objects_in(value))
 
 
 def filled(value: Any, read: Mapping[str, Any]) -> Any:

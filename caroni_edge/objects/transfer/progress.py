@@ -60,6 +60,13 @@ class Meter:
         """Begin at 0."""
         self.came_bytes = self.gave_bytes = 0
         self._looks: deque[tuple[float, int]] = deque()
+        self._rate = 0.0
+
+    def rate(self, now: float) -> float:
+        """Return how many bytes a second have come lately, by a look now and then."""
+        if self.is_due(now):
+            self._rate = self.look(now)
+        return self._rate
 
     def is_due(self, now: float) -> bool:
         """Tell whether it is time for another look: each costs a step for each object."""
