@@ -9,6 +9,7 @@ import msgspec
 
 from caroni_edge.delivery.events import Events
 from caroni_edge.node.cutoffs import CutOffs, Publication
+from caroni_edge.node.receipts import Receipts
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame
 from caroni_edge.protocol.topics import Topics
@@ -38,6 +39,7 @@ class Connection:
         now: The time of the present batch.
         since: When the present connection began.
         blamed: What the broker has cut us off for, until somebody has taken care of it.
+        receipts: The order in which messages have come, and are acknowledged.
         was_cut_off: The last connection may have ended because of something that was published.
     """
 
@@ -59,6 +61,7 @@ class Connection:
         self._notices: dict[str, bytes] = {}
         self._in_flight: set[int] = set()
         self._last_token = 0
+        self.receipts = Receipts()
         self._acks: dict[int, int] = {}  # by packet id: the last token that we had published before our PUBACK
 
     @property
@@ -162,11 +165,12 @@ class Connection:
         self._subscribed = now
 
     def ack(self, message: Arrived) -> None:
-        """Acknowledge a message; `on_published` tells when the broker has had that."""
-        self._transport.ack(message)
-        if message.connection == self.number and message.packet_id:
-            self._acks.pop(message.packet_id, None)  # the newest goes last, and only it counts
-            self._acks[message.packet_id] = self._last_token
+        """Acknowledge a message, when all that came before it is; `on_published` tells when the broker has had that."""
+        for each in self.receipts.handled(message):
+            self._transport.ack(each)
+            if each.connection == self.number and each.packet_id:
+                self._acks.pop(each.packet_id, None)  # the newest goes last, and only it counts
+                self._acks[each.packet_id] = self._last_token
 
     def say(self, notices: Mapping[str, msgspec.Struct | None]) -> None:
         """Let notices be published, retained (None clears what is retained); the last one said for a topic wins."""

@@ -1,4 +1,4 @@
-"""A daemon's one writer: an inbox, the loop that empties it into batches, and what other threads may ask of it."""
+"""A daemon's one writer: the loop that takes what has arrived in batches, and what other threads may ask of it."""
 
 import logging
 import signal
@@ -8,23 +8,21 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from math import inf
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.measures import LoopMeasures
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.systemd import NOBODY, Systemd
+from caroni_edge.node.arrivals import Arrivals
 from caroni_edge.node.calls import Call
 from caroni_edge.node.node import Node
-from caroni_edge.transport.base import Arrived, Event, TransportEnded
+from caroni_edge.transport.base import Event, TransportEnded
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-BATCH_MAX = 500
-BATCH_MAX_BYTES = 8 << 20
 LOOK_AGAIN_S = 60.0
 CONNECTED = "connected to the broker"
 
@@ -72,16 +70,16 @@ class Service:
     """
 
     def __init__(self, systemd: Systemd = NOBODY) -> None:
-        """Begin with an empty inbox; `systemd` hears how the loop goes."""
-        self._inbox: SimpleQueue[Item] = SimpleQueue()
+        """Begin with nothing arrived; `systemd` hears how the loop goes."""
+        self._arrivals: Arrivals[Item] = Arrivals()
         self.measures = LoopMeasures()
         self._systemd = systemd
 
     # From any thread
 
     def deliver(self, item: Item) -> None:
-        """Put something that has happened into the inbox."""
-        self._inbox.put(item)
+        """Add something that has happened to what the loop takes."""
+        self._arrivals.put(item)
 
     def call(self, work: Callable[[Moment], Result], timeout_s: float = 10.0) -> Result:
         """Run `work` in the node's thread, within a batch, and return its result when it is committed.
@@ -155,9 +153,7 @@ class Service:
 
     def _refuse(self, items: list[Item]) -> None:
         """Tell those who wait for an answer that none will come."""
-        while not self._inbox.empty():
-            items.append(self._inbox.get())
-        for item in items:
+        for item in (*items, *self._arrivals.rest()):
             if isinstance(item, Call):
                 item.done.set_exception(Stopping(""))
 
@@ -165,17 +161,7 @@ class Service:
         """Return what has arrived, at the latest when the node has something to do."""
         due = min(node.next_due(), self._systemd.next_due())
         wait_s = LOOK_AGAIN_S if due == inf else min(max(0.0, due - time.monotonic()), LOOK_AGAIN_S)
-        items: list[Item] = []
-        size = 0
-        try:
-            items.append(self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait())
-            while len(items) < BATCH_MAX and size < BATCH_MAX_BYTES:
-                last = items[-1]
-                size += len(last.payload) if isinstance(last, Arrived) else 0
-                items.append(self._inbox.get_nowait())
-        except Empty:
-            pass
-        return items
+        return self._arrivals.take(node.topics, node.connection.receipts, wait_s)
 
 
 def _find_stop(items: list[Item]) -> Stop | None:

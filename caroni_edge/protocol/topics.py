@@ -125,6 +125,12 @@ class Topics:
         return f"{self.root}/managers/{self.node}/workflows"
 
     @property
+    def of_people(self) -> tuple[str, ...]:
+        """How the topics begin by which people ask this node for something."""
+        base = f"{self.root}/managers/{self.node}"
+        return (f"{base}/workflows", f"{base}/ask/") if self.role == "managers" else ()
+
+    @property
     def questions(self) -> str:
         """Filter for what people ask this manager."""
         return self.question_of("+")

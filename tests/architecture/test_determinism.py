@@ -13,6 +13,7 @@ OUTSIDE = (
         f"node.{name}"
         for name in (
             "api_socket",
+            "arrivals",
             "bucket",
             "bucketwork",
             "daemon",
