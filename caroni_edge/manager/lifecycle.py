@@ -33,8 +33,8 @@ class WorkflowState(StrEnum):
     RUNNING = "running"
     """An agent has accepted a job of it."""
     STALLED = "stalled"
-    """One of its steps is unplaced, and for `stalled_after` no agent that may take it has served its job type; or one
-    is in doubt, and waits for `retry`."""
+    """One of its steps is unplaced, and for `stalled_after` no agent that may take it has served its job type, or none
+    was known that may fetch its files; or one is in doubt, and waits for `retry`."""
     COMPLETED = "completed"
     """All of its steps have completed, and it has its outputs."""
     FAILED = "failed"
@@ -54,7 +54,8 @@ class WorkflowEvent(StrEnum):
     STEP_FULFILLED = "STEP_FULFILLED"
     """An agent says that it has accepted a job of it (`JobAccepted`)."""
     NOBODY_SERVES = "NOBODY_SERVES"
-    """The manager notes that nobody has served one of its unplaced steps for `stalled_after`."""
+    """The manager notes that nobody has served one of its unplaced steps for `stalled_after`, or may fetch its
+    files."""
     SERVED_AGAIN = "SERVED_AGAIN"
     """The manager notes that some agent serves each of its unplaced steps again, or that none is left; and none is in
     doubt any more, since the result has come after all."""

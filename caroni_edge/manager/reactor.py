@@ -101,7 +101,7 @@ class ManagerReactor(WorkflowCommands):
         self._attempts = Attempts(context, self._engine, orders)
         holds, handover = Holds(context.journal), Handover(context.store, engine.plan)
         self._placing = Placing(context, FirstCome(), holds, orders.files, handover)
-        self._stalls = Stalls(context, self._engine.statuses)
+        self._stalls = Stalls(context, self._engine.statuses, orders.files)
         self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
         self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
         self.objects = AgentObjects(context, self._engine, self.holdings, orders)

@@ -78,6 +78,9 @@ class Fleet(Part):
 
     def _see(self, agent: str, presence: Presence, at: Moment) -> None:
         refuses, labels = presence.refuses, as_text(as_list(presence.labels))
+        hosts = None if presence.hosts is None else as_text(presence.hosts)
+        if hosts != self._store.agents.hosts(agent):
+            self._stalls.look_at_files()
         if labels != self._store.agents.labels(agent):
             self._heard.discard(agent)  # other steps are for it now
         self._store.agents.see(
@@ -96,7 +99,7 @@ class Fleet(Part):
             drains=refuses.get("*", "").startswith(DRAINED),
             # What is no address would make messages to others unreadable.
             direct="" if direct_address(presence.direct) is None else presence.direct,
-            hosts=None if presence.hosts is None else as_text(presence.hosts),
+            hosts=hosts,
             date=at.date,
         )
         types = [
@@ -123,6 +126,7 @@ class Fleet(Part):
         self._context.lacking.update(self._store.remakes.workflows())
         self._context.unbound.update(self._context.lacking)
         self._serves(before, set(), at)
+        self._stalls.look_at_files()
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)
 
     def settle(self, at: Moment) -> None:

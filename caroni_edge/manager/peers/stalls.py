@@ -1,4 +1,7 @@
-"""Stalled workflows: of a step in the demand, no agent that may take it has served the job type for `stalled_after`."""
+"""Stalled workflows: of a step in the demand, no agent that may take it has served the job type for `stalled_after`.
+
+Or none that has the job type may fetch its files (`Unfetchable`).
+"""
 
 from collections.abc import Iterable
 from math import inf
@@ -8,7 +11,9 @@ import msgspec
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import states_before
 from caroni_edge.manager.context import Context
+from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.lifecycle import WORKFLOW, WorkflowEvent, WorkflowState
+from caroni_edge.manager.peers.unfetchable import Unfetchable
 from caroni_edge.manager.workflows.statuses import Statuses
 from caroni_edge.node.parts import Part
 from caroni_edge.protocol.labels import are_labels
@@ -16,22 +21,29 @@ from caroni_edge.values.json import as_text
 
 BOUND_SOON_S, BOUND_EVERY_S = 1.0, 10.0
 """Steps that are bound to agents are looked at so long after a change, and so often while there are any."""
+FILES_EVERY_S = 30.0
+"""So often those are looked at whose files nobody may fetch, and so long after the demand has changed."""
 
 
 class Stalls(Part):
     """Notes since when nobody serves a job type, and marks the workflows that wait for it."""
 
-    def __init__(self, context: Context, statuses: Statuses) -> None:
-        """Keep in the store of `context` since when nobody serves what, and change workflows by `statuses`."""
+    def __init__(self, context: Context, statuses: Statuses, files: JobFiles) -> None:
+        """Keep in the store of `context` since when nobody serves what, and change workflows by `statuses`.
+
+        `files` knows who may fetch what.
+        """
         super().__init__(context.journal)
         self._context, self._statuses = context, statuses
         self._store = context.store
-        self._due = self._bound_due = -inf
+        self._unfetchable = Unfetchable(context, files)
+        self._due = self._bound_due = self._files_due = -inf
 
     def on_start(self, at: Moment) -> None:
         """Count how long nobody serves a job type from now on: the clock is another."""
         self._store.demands.begin_anew(at.now)
         self._store.unplaced.unserved_begins_anew(at.now)
+        self._look_at_files(at)
         self.look_at(self._store.unplaced.job_types(), at)
 
     def look_at(self, job_types: Iterable[str], at: Moment) -> None:
@@ -46,6 +58,8 @@ class Stalls(Part):
                 self._due = min(self._due, at.now + self._context.settings.stalled_after_s)
         if has_any and self._store.unplaced.any_bound():
             self._bound_due = min(self._bound_due, at.now + BOUND_SOON_S)
+        if has_any:
+            self._files_due = min(self._files_due, at.now + self._files_every_s)
         if served_again:
             self._unstall(at)
 
@@ -56,14 +70,24 @@ class Stalls(Part):
             self._stall(at)
         if at.now >= self._bound_due:
             self._stall_bound(at)
+        if at.now >= self._files_due:
+            self._look_at_files(at)
 
     def next_due(self) -> float:
         """Return when `settle` has something to do."""
-        return min(self._due, self._bound_due)
+        return min(self._due, self._bound_due, self._files_due)
 
     def reload(self) -> None:
         """Look at once: `stalled_after` may be another."""
-        self._due = self._bound_due = -inf
+        self._due = self._bound_due = self._files_due = -inf
+
+    def look_at_files(self) -> None:
+        """Look at once who may fetch files: an agent fetches other ones than before."""
+        self._files_due = -inf
+
+    @property
+    def _files_every_s(self) -> float:
+        return min(self._context.settings.stalled_after_s / 2, FILES_EVERY_S)
 
     def _stall(self, at: Moment) -> None:
         after_s = self._context.settings.stalled_after_s
@@ -89,12 +113,24 @@ class Stalls(Part):
         self._unstall(at)
         self._bound_due = at.now + min(after_s, BOUND_EVERY_S) if self._store.unplaced.any_bound() else inf
 
+    def _look_at_files(self, at: Moment) -> None:
+        """Mark workflows as stalled the files of which nobody may fetch, and let the others go on."""
+        found = self._unfetchable.any
+        for seq, reason in self._unfetchable.look(at):
+            self._stall_all([seq], reason, at)
+        if found:
+            self._unstall(at)
+        self._files_due = at.now + self._files_every_s if self._unfetchable.any else inf
+
     def _stall_all(self, workflows: Iterable[int], reason: str, at: Moment) -> None:
         for seq in workflows:
             self._statuses.stall(self._store.workflows.by_seq(seq), WorkflowEvent.NOBODY_SERVES, reason, at)
 
     def _unstall(self, at: Moment) -> None:
+        unfetchable = self._unfetchable.workflows
         for seq in self._store.workflows.served(WorkflowState.STALLED):
+            if seq in unfetchable:
+                continue
             self._statuses.resume(self._store.workflows.by_seq(seq), WorkflowEvent.SERVED_AGAIN, at)
 
 

@@ -24,6 +24,7 @@ from caroni_edge.manager.store.scattered import ScatteredRows
 from caroni_edge.manager.store.schedules import ScheduleRows
 from caroni_edge.manager.store.steps import StepRows
 from caroni_edge.manager.store.triggers import TriggerRows
+from caroni_edge.manager.store.unfetched import UnfetchedRows
 from caroni_edge.manager.store.unplaced import UnplacedRows
 from caroni_edge.manager.store.wantedplaces import WantedPlaceRows
 from caroni_edge.manager.store.workflows import WorkflowRows
@@ -60,6 +61,7 @@ class Store:
         self.places = PlaceRows(conn)
         self.steps = StepRows(conn)
         self.triggers = TriggerRows(conn)
+        self.unfetched = UnfetchedRows(conn)
         self.unplaced = UnplacedRows(conn)
         self.wanted_places = WantedPlaceRows(conn)
         self.workflows = WorkflowRows(conn)
