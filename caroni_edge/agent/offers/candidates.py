@@ -47,8 +47,10 @@ def _places(demand: ToOffer, now: float) -> tuple[int, int]:
     return min(ready, demand.left_ready or 0), min(waiting, demand.left_waiting or 0)
 
 
-def that_need_more(candidates: Iterable[Candidate], room: Room) -> list[Candidate]:
+def that_need_more(candidates: Sequence[Candidate], room: Room) -> Sequence[Candidate]:
     """Return those of whose type not so much is queued that asking for more can wait."""
+    if not (room.well_queued or room.well_pending):
+        return candidates
     cut = (
         each._replace(
             ready=0 if each.demand.job_type in room.well_queued else each.ready,

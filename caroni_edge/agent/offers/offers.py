@@ -76,7 +76,7 @@ class Offers(Part):
         room = self.look()
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return None
-        demanding = [each for each in self._candidates(at) if each.ready or each.waiting]
+        demanding = [each for each in self._candidates(room, at) if each.ready or each.waiting]
         candidates = that_need_more(demanding, room)
         if not candidates:
             self._resources.line_up({}, room.places_ready.left)
@@ -92,12 +92,14 @@ class Offers(Part):
             self._offer_all(others, *divide(candidates, room, standings, self._shares), room, at)
         return None
 
-    def _candidates(self, at: Moment) -> Iterator[Candidate]:
-        for demand in self._store.demands.to_offer(at.now):
+    def _candidates(self, room: Room, at: Moment) -> Iterator[Candidate]:
+        # Types that need more than a place are seen to without one: they stand in a line for the rest.
+        ready = room.places_ready.are_there() or bool(room.places_ready.left.types)
+        for demand in self._store.demands.to_offer(at.now, ready=ready, waiting=room.places_waiting.are_there()):
             if self._refusals.allow(demand.manager, demand.job_type):
                 yield candidate(demand, at.now)
 
-    def _probe(self, candidates: list[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
+    def _probe(self, candidates: Sequence[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
         """Leave a job type whose jobs all fail here one place every minute (`PROBE_EVERY_S`), until one completes."""
         failing = self._refusals.failing()
         kept = [each for each in candidates if each.demand.job_type not in failing]

@@ -131,8 +131,15 @@ class DemandRows(Rows):
         LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
         LEFT JOIN managers m ON m.manager = d.manager
         WHERE d.offer_due <= :now AND (o.state IS NULL OR o.state <> 'open') AND coalesce(m.hold_until, 0) <= :now
+            AND ((d.ready > 0 AND :ready) OR (d.waiting > 0 AND :waiting))
         ORDER BY d.manager, d.job_type"""
 
-    def to_offer(self, now: float) -> list[ToOffer]:
-        """Return the demand for which no offer is open and none must be waited for, by manager and type."""
-        return self._all(ToOffer, self.TO_OFFER, now=now)
+    def to_offer(self, now: float, *, ready: bool = True, waiting: bool = True) -> list[ToOffer]:
+        """Return the demand for which no offer is open and none must be waited for, by manager and type.
+
+        Args:
+            now: On the monotonic clock.
+            ready: Also where it is only for jobs whose inputs are there.
+            waiting: Also where it is only for jobs whose inputs do not exist yet.
+        """
+        return self._all(ToOffer, self.TO_OFFER, now=now, ready=ready, waiting=waiting)
