@@ -102,7 +102,7 @@ class ManagerReactor(WorkflowCommands):
         holds, handover = Holds(context.journal), Handover(context.store, engine.plan)
         self._placing = Placing(context, FirstCome(), holds, orders.files, handover)
         self._stalls = Stalls(context, self._engine.statuses, orders.files)
-        self._fleet = Fleet(context, self._stalls, self._attempts, holds, orders.files)
+        self._fleet = Fleet(context, self._stalls, self._attempts.failures, holds, orders.files)
         self._demand, self._logs = Demand(context, self._fleet.count_serving), JobLogs(context)
         self.objects = AgentObjects(context, self._engine, self.holdings, orders)
         self._depots, self._away = Depots(context, orders, engine.drops), Away(context)

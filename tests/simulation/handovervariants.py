@@ -12,7 +12,7 @@ from caroni_edge.manager.jobs.orders import Orders
 from caroni_edge.manager.peers.reconcile import Reconciliation
 from caroni_edge.manager.store.jobs import JobEnd, JobRow, JobRows
 from caroni_edge.manager.store.steps import StepRow
-from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.failures import Failures
 from caroni_edge.protocol.messages import JobStatusUpdate
 from tests.variants import Variants, instead
 
@@ -48,11 +48,11 @@ def inputs_compared_of_takers_only() -> Iterator[None]:
 def other_inputs_use_up_an_attempt() -> Iterator[None]:
     """A job that is given up, since its inputs were not those of its step, counts as one that has failed."""
 
-    def count(attempts: Attempts, step: StepRow, job: JobRow, reason: str, at: Moment, *, begun: bool) -> None:
-        row = attempts._store.workflows.by_seq(step.workflow)
-        attempts._again(row, step, job, JobEnd("failed", reason=reason, begun=begun), at)
+    def count(failures: Failures, step: StepRow, job: JobRow, reason: str, at: Moment, *, begun: bool) -> None:
+        row = failures._store.workflows.by_seq(step.workflow)
+        failures._again(row, step, job, JobEnd("failed", reason=reason, begun=begun), at)
 
-    with instead(Attempts, "_ask_anew", count):
+    with instead(Failures, "_ask_anew", count):
         yield
 
 

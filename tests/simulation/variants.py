@@ -47,6 +47,7 @@ from caroni_edge.manager.triggers.triggers import Triggers
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.manager.workflows.evaluations import Evaluations
+from caroni_edge.manager.workflows.failures import Failures
 from caroni_edge.node.calls import Call
 from caroni_edge.node.connection import Connection
 from caroni_edge.node.cutoffs import Publication
@@ -237,12 +238,12 @@ def late_jobs_kept() -> Iterator[None]:
 def old_attempt_fails_the_present_one() -> Iterator[None]:
     """The failure of any attempt of a step counts as that of its present one."""
 
-    def fail(attempts: Attempts, job: JobRow, end: JobEnd, at: Moment) -> None:
-        attempts._store.jobs.close(job.job, end)
-        step = attempts._store.steps.by_id(job.step)
-        attempts._again(attempts._store.workflows.by_seq(step.workflow), step, job, end, at)
+    def fail(failures: Failures, job: JobRow, end: JobEnd, at: Moment) -> None:
+        failures._store.jobs.close(job.job, end)
+        step = failures._store.steps.by_id(job.step)
+        failures._again(failures._store.workflows.by_seq(step.workflow), step, job, end, at)
 
-    with instead(Attempts, "fail", fail):
+    with instead(Failures, "fail", fail):
         yield
 
 
@@ -280,12 +281,12 @@ def other_attempts_not_killed() -> Iterator[None]:
 @VARIANTS.add
 def repeat_false_repeated() -> Iterator[None]:
     """A job that may not be repeated by itself is asked for anew like any other."""
-    again = Attempts._again
+    again = Failures._again
 
-    def anyway(attempts: Attempts, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment) -> None:
-        again(attempts, row, step, job._replace(repeat=True), end, at)
+    def anyway(failures: Failures, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment) -> None:
+        again(failures, row, step, job._replace(repeat=True), end, at)
 
-    with instead(Attempts, "_again", anyway):
+    with instead(Failures, "_again", anyway):
         yield
 
 

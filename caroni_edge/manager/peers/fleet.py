@@ -14,7 +14,7 @@ from caroni_edge.manager.jobs.files import JobFiles
 from caroni_edge.manager.offers.holds import Holds
 from caroni_edge.manager.peers.stalls import Stalls
 from caroni_edge.manager.store.agents import AgentType
-from caroni_edge.manager.workflows.attempts import Attempts
+from caroni_edge.manager.workflows.failures import Failures
 from caroni_edge.node.parts import Part
 from caroni_edge.node.reactor import Forgotten
 from caroni_edge.protocol.depots import DRAINED
@@ -33,11 +33,11 @@ STAGING_MAX = 500
 class Fleet(Part):
     """Looks after the agents. Presence makes things sooner and fills `why`; no correctness depends on it."""
 
-    def __init__(self, context: Context, stalls: Stalls, attempts: Attempts, holds: Holds, files: JobFiles) -> None:
-        """Keep agents in the store of `context`; tell `stalls` of job types, and `attempts` of jobs that are lost."""
+    def __init__(self, context: Context, stalls: Stalls, failures: Failures, holds: Holds, files: JobFiles) -> None:
+        """Keep agents in the store of `context`; tell `stalls` of job types, and `failures` of jobs that are lost."""
         super().__init__(context.journal)
         self._files = files
-        self._context, self._stalls, self._attempts, self._holds = context, stalls, attempts, holds
+        self._context, self._stalls, self._failures, self._holds = context, stalls, failures, holds
         self._store = context.store
         self._silence_due = -inf
         self._is_reloaded = False
@@ -117,7 +117,7 @@ class Fleet(Part):
         reason = f"agent {agent} was forgotten"
         jobs = self._store.jobs.open_of_agent(agent)
         for job in jobs:
-            self._attempts.abandon(job, reason, at)
+            self._failures.abandon(job, reason, at)
         self._holds.forget(agent)
         self._heard.discard(agent)
         before = self._store.agents.serving(agent)
@@ -194,4 +194,4 @@ class Fleet(Part):
                 reason = f"agent {agent} has been silent for longer than lost_after"
                 log.warning("%s", reason, extra={"action": "agent_silent", "peer": agent})
                 for job in jobs:
-                    self._attempts.lose(job, reason, at)
+                    self._failures.lose(job, reason, at)

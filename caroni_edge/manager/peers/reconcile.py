@@ -207,10 +207,10 @@ class Reconciliation(Part):
         """Give up a job that its agent does not have; that uses up an attempt if the job may have begun there."""
         if job.asked:
             end = JobEnd("failed", begun=not is_same_database, reason="its agent does not have it", ended=at.date)
-            self._attempts.fail(job, end, at)
+            self._attempts.failures.fail(job, end, at)
             return
         if job.begun or (not is_same_database and job.may_have_data):
-            self._attempts.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
+            self._attempts.failures.abandon(job, "its agent has lost what it knew of the job, which may have begun", at)
         else:
             self._orders.never_was(self._store.steps.by_id(job.step), job)
 

@@ -1,4 +1,4 @@
-"""What the end of a job means for its step; a job is one attempt of a step, at one agent.
+"""What it means for a step what an agent says of its job; a job is one attempt of a step, at one agent.
 
 A step has at most one present job (`steps.job`). Messages about other jobs of it change nothing, with one exception: a
 job that is `lost` (its agent was silent for too long, or it was withdrawn when it may have begun) may still give the
@@ -7,35 +7,28 @@ step its result, if it is the first that completes.
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
-from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance, require
+from caroni_edge.base.states import advance
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.handover import OVER, is_misfed
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import ENDED, STEP, StepEvent, WorkflowEvent, WorkflowState
+from caroni_edge.manager.lifecycle import STEP, StepEvent, WorkflowEvent, WorkflowState
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
-from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.failures import Failures
 from caroni_edge.manager.workflows.remaking import Remaking
 from caroni_edge.protocol.codec import RAISE_LIMIT
 from caroni_edge.protocol.messages import JobAccepted, JobDecline, JobKill, JobStatusUpdate
-from caroni_edge.values.carried import LOCATION
 from caroni_edge.values.json import as_text
 
 log = logging.getLogger(__name__)
 
-RETRY_DELAY_MAX_S = 60.0
 AFTER_DECLINE_S = 1.0
 """So long a declined step stays out of the demand: at once, it might go to and fro between us and the same agent."""
-
-NOT_REPEATED = "; its job type is never run again by itself (repeat: false)"
-"""What is said of a step that fails at its first attempt."""
 
 WOULD_FAIL_AGAIN = "; this version of its job type would give the same again: retry when its file is mended"
 """What is said of a step whose outputs no further attempt makes fit."""
@@ -45,6 +38,7 @@ class Attempts:
     """Handles what agents say of jobs, from the acceptance to the end.
 
     Attributes:
+        failures: What becomes of a step whose job has ended without a result.
         remaking: What a step comes to that only gives its files again.
     """
 
@@ -52,6 +46,7 @@ class Attempts:
         """Change jobs in the store of `context`, steps and workflows by `engine`, and tell agents by `orders`."""
         self._context, self._engine, self._orders = context, engine, orders
         self.remaking = Remaking(context, engine, orders)
+        self.failures = Failures(context, engine, orders, self.remaking)
         self._store = context.store
 
     def on_accepted(self, agent: str, message: JobAccepted) -> None:
@@ -75,7 +70,7 @@ class Attempts:
         is_final = message.final and self._orders.files.may_go(step, agent)
         if is_final or message.begun or job.begun or job.asked:
             end = JobEnd("failed", begun=message.begun, reason=f"declined: {message.reason}", ended=at.date)
-            self.fail(job, end, at)
+            self.failures.fail(job, end, at)
         else:
             self._store.offers.delete_standing(agent)  # it has less room than they say
             self._orders.never_was(step, job, due=at.now + AFTER_DECLINE_S)
@@ -104,17 +99,17 @@ class Attempts:
         if said.begun and not job.asked and is_misfed(self._store, job, said):
             self._on_misfed(job, said, at)
             return
+        was_seen = said.exit_code is not None
         match said.status:
             case "completed":
                 self._complete(job, said, at)
+            case "failed" if said.final:
+                self._unfit(job, said, said.reason or "failed", at)
             case "failed":
-                if said.final:
-                    self._unfit(job, said, said.reason or "failed", at)
-                else:
-                    self.fail(job, _end(said, said.reason or "failed"), at, was_seen=said.exit_code is not None)
+                self.failures.fail(job, _end(said, said.reason or "failed"), at, was_seen=was_seen)
             case "killed":
                 reason = f"killed at the agent: {said.reason or 'no reason was given'}"
-                self.fail(job, _end(said, reason), at, was_seen=said.exit_code is not None)
+                self.failures.fail(job, _end(said, reason), at, was_seen=was_seen)
             case _:
                 self._go_on(job, said, at)
 
@@ -123,7 +118,7 @@ class Attempts:
         reason = "it has had other inputs than its step is given"
         self._store.jobs.misfeed(job.job)
         if said.status in OVER:
-            self._give_up(job, _end(said, reason), at)
+            self.failures.give_up(job, _end(said, reason), at)
         else:
             self._note(job, said)
             self._orders.recall_takers(job.job)
@@ -161,92 +156,9 @@ class Attempts:
         if step.job != job.job:
             reason = "its step has another attempt, or wants none"
             self._context.outbox.put(job.agent, JobKill(job=job.job, reason=reason))
-            self.abandon(job, reason, at)
+            self.failures.abandon(job, reason, at)
         elif not step.deps_left:
             self._orders.send_data(step, msgspec.json.decode(step.inputs))
-
-    def fail(self, job: JobRow, end: JobEnd, at: Moment, *, was_seen: bool = False, is_final: bool = False) -> None:
-        """Close a job that has ended without a result; if it is the present one, try its step again or let it fail.
-
-        Args:
-            job: The job.
-            end: How it ended.
-            at: The time.
-            was_seen: It is known how its process ended. Nobody knows what else it has done.
-            is_final: Another attempt would end like this one.
-        """
-        step = self._store.steps.by_id(job.step)
-        if job.asked and step.job == job.job:
-            self._give_up(job, end, at)
-            return
-        self._store.jobs.close(job.job, end)
-        self._orders.recall_takers(job.job)
-        if job.asked:
-            self._on_asked_ended(step, at, begun=job.begun or end.begun)
-            return
-        if step.job != job.job and not (step.in_doubt and was_seen and job.attempt == step.attempt):
-            return
-        row = self._store.workflows.by_seq(step.workflow)
-        ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
-        log.warning("attempt failed: %s", end.reason, extra={"action": "attempt_failed", **ids})
-        self._again(row, step, job, end, at, was_seen=was_seen, is_final=is_final)
-
-    def _give_up(self, job: JobRow, end: JobEnd, at: Moment) -> None:
-        """Close a job whose inputs were not those of its step, or that was taken back; that uses up no attempt."""
-        self._store.jobs.close(job.job, end)
-        self._orders.recall_takers(job.job)
-        step = self._store.steps.by_id(job.step)
-        if step.job == job.job:
-            self._ask_anew(step, job, end.reason or "", at, begun=job.begun or end.begun)
-
-    def _ask_anew(self, step: StepRow, job: JobRow, reason: str, at: Moment, *, begun: bool) -> None:
-        """Ask anew for a step whose present job is given up; if that may not be repeated, wait for `retry`."""
-        row = self._store.workflows.by_seq(step.workflow)
-        if row.status in ENDED:
-            self._engine.set_aside(step)
-        elif not begun:
-            self._orders.unplace(step, job)
-        elif job.repeat:
-            self._orders.recalled(step)
-        else:
-            self._doubt(row, step, job, reason, at)
-
-    def _on_asked_ended(self, step: StepRow, at: Moment, *, begun: bool) -> None:
-        """A job that was taken back by asking has ended: its step waits for `retry` if it had begun, else for nothing.
-
-        Unless somebody has decided meanwhile.
-        """
-        if step.in_doubt is None or begun or self._store.jobs.any_asked(step.id):
-            return
-        self._store.steps.put_in_doubt(step.id, None)
-        self._context.dirty_job_types.add(step.job_type)
-        if not self._store.steps.any_in_doubt(step.workflow):
-            self._engine.statuses.resume(self._store.workflows.by_seq(step.workflow), WorkflowEvent.SERVED_AGAIN, at)
-
-    def lose(self, job: JobRow, reason: str, at: Moment) -> None:
-        """Give the step of an open job another attempt, since its agent is silent; the first result counts."""
-        step = self._store.steps.by_id(job.step)
-        if self._orders.cannot_have_begun(job):
-            self._orders.take_back(step, job, reason)
-            return
-        self._store.jobs.lose(job.job, reason)
-        if step.job != job.job:
-            return
-        if job.asked or not job.data_sent:
-            self._ask_anew(step, job, reason, at, begun=True)
-        else:
-            row = self._store.workflows.by_seq(step.workflow)
-            self._again(row, step, job, JobEnd("failed", reason=reason, begun=True), at)
-
-    def abandon(self, job: JobRow, reason: str, at: Moment) -> None:
-        """Give up a job that nothing more will be heard of: it counts as an attempt only if it was sent its inputs."""
-        end = JobEnd("failed", begun=True, reason=reason, ended=at.date)
-        if job.data_sent:
-            self.fail(job, end, at)
-        elif job.inputs_from is not None:
-            self._give_up(job, end, at)
-        else:
-            self._orders.never_was(self._store.steps.by_id(job.step), job)
 
     def reject(self, agent: str, jobs: Iterable[str], reason: str, at: Moment) -> None:
         """Let jobs fail about which a message could not be handled, by this manager or by the agent."""
@@ -255,67 +167,13 @@ class Attempts:
                 self._context.outbox.put(agent, JobKill(job=name, reason=f"a message about it was rejected: {reason}"))
                 begun = job.may_have_data
                 end = JobEnd("failed", begun=begun, reason=f"a message was rejected: {reason}", ended=at.date)
-                self.fail(job, end, at)
+                self.failures.fail(job, end, at)
 
     def fail_undelivered(self, agent: str, name: str, reason: str, at: Moment) -> None:
         """Let a job fail for good of which its agent cannot be told."""
         if job := self._open(agent, name):
             self._context.outbox.put(agent, JobKill(job=name, reason=reason))
-            self.fail(job, JobEnd("failed", reason=reason, ended=at.date), at, is_final=True)
-
-    def _again(
-        self,
-        row: WorkflowRow,
-        step: StepRow,
-        job: JobRow,
-        end: JobEnd,
-        at: Moment,
-        *,
-        was_seen: bool = False,
-        is_final: bool = False,
-    ) -> None:
-        """Let a step wait for its next attempt, after one that counts; let it fail if that was the last.
-
-        What may have begun and may not be repeated fails at once where it is known how it ended; otherwise the workflow
-        is stalled until somebody says what is to become of it.
-        """
-        reason = end.reason or "failed"
-        is_once = not job.repeat and (job.begun or end.begun)
-        if row.status in ENDED:
-            self._engine.set_aside(step)
-            return
-        ids: dict[str, Any] = {"job": job.job, "agent": job.agent, "attempt": job.attempt}
-        settings = self._context.settings
-        if is_once and not was_seen:
-            self._doubt(row, step, job, reason, at)
-            return
-        if is_once or is_final or step.tries + 1 >= settings.attempts:
-            reason = f"{reason}{NOT_REPEATED}" if is_once else reason
-            if step.remade:
-                self.remaking.give_up(row, step, reason, at)
-                return
-            facts = {**ids, "exit_code": end.exit_code, "stderr": end.stderr}
-            self._engine.fail_step(row, step, reason, at, tries=step.tries + 1, **facts)
-            return
-        status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
-        self._store.steps.again(step.id, status, reason, at.now + _delay_s(settings.retry_delay_s, step.tries))
-        if LOCATION in step.inputs:
-            self._context.lacking.add(row.seq)
-        if step.remade:
-            return
-        self._context.events.step("caroni.step.retried", row, step.path, at.date, status=status, reason=reason, **ids)
-
-    def _doubt(self, row: WorkflowRow, step: StepRow, job: JobRow, reason: str, at: Moment) -> None:
-        """Let a step wait for `retry`, of whose last job nobody knows what it has done."""
-        status = require(STEP, step.status, StepEvent.ATTEMPT_FAILED, workflow=row.id, step=step.path, job=job.job)
-        in_doubt = (
-            f"attempt {job.attempt} on agent {job.agent} may have begun, nobody saw how it ended, and its job type is "
-            f"never run again by itself (repeat: false)"
-        )
-        self._store.steps.doubt(step.id, status, reason, in_doubt)
-        self._engine.statuses.stall(
-            row, WorkflowEvent.IN_DOUBT, f"step {step.path} waits for retry: {in_doubt} ({reason})", at
-        )
+            self.failures.fail(job, JobEnd("failed", reason=reason, ended=at.date), at, is_final=True)
 
     def _complete(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         step = self._store.steps.by_id(job.step)
@@ -323,14 +181,14 @@ class Attempts:
         outputs = said.outputs or {}
         if job.asked:
             self._engine.drops.on_late(row, outputs, job.agent)
-            self.fail(job, _end(said, "no step counts on its result: its manager had forgotten it"), at)
+            self.failures.fail(job, _end(said, "no step counts on its result: its manager had forgotten it"), at)
             return
         if said.outputs_left_out:
             size = said.outputs_left_out
             reason = (
                 f"its outputs have {size} bytes, too large for the broker, and stay at agent {job.agent}: {RAISE_LIMIT}"
             )
-            self.fail(job, _end(said, reason), at, was_seen=True, is_final=True)
+            self.failures.fail(job, _end(said, reason), at, was_seen=True, is_final=True)
             return
         if problem := self._engine.outputs_misfit(row, step, outputs):
             self._engine.drops.on_late(row, outputs, job.agent)
@@ -355,9 +213,9 @@ class Attempts:
         """Let an attempt fail whose outputs do not fit: that version of its job type would give such again."""
         step = self._store.steps.by_id(job.step)
         if self._store.agents.is_served_otherwise(step.job_type, said.version or ""):
-            self.fail(job, _end(said, reason), at, was_seen=True)
+            self.failures.fail(job, _end(said, reason), at, was_seen=True)
         else:
-            self.fail(job, _end(said, f"{reason}{WOULD_FAIL_AGAIN}"), at, was_seen=True, is_final=True)
+            self.failures.fail(job, _end(said, f"{reason}{WOULD_FAIL_AGAIN}"), at, was_seen=True, is_final=True)
 
     def _open(self, agent: str, name: str) -> JobRow | None:
         job = self._store.jobs.by_id(name)
@@ -370,11 +228,6 @@ class Attempts:
 def _stale(agent: str, job: str) -> None:
     ids = {"action": "stale_job_ignored", "peer": agent, "job": job}
     log.debug("a message about a job that is not open changes nothing", extra=ids)
-
-
-def _delay_s(first_s: float, tries: int) -> float:
-    """Return how long a step waits before its next attempt, when so many have failed: it doubles up to a minute."""
-    return Backoff(first_s, max_s=max(first_s, RETRY_DELAY_MAX_S)).nth(tries)
 
 
 def _end(said: JobStatusUpdate, reason: str | None) -> JobEnd:

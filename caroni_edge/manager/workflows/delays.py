@@ -9,8 +9,8 @@ from typing import Any
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.workflows.attempts import NOT_REPEATED
 from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.failures import NOT_REPEATED
 from caroni_edge.node.parts import Part
 
 

@@ -48,7 +48,7 @@ GROWTHS_AT_ONCE = 4
 
 
 class Engine(Part):
-    """Changes workflows and steps; their attempts are the matter of `Attempts` and `Orders`.
+    """Changes workflows and steps; their attempts are the matter of `Attempts`, `Failures` and `Orders`.
 
     Attributes:
         statuses: Where a workflow changes its state.
