@@ -14,7 +14,7 @@ from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
 from caroni_edge.agent.jobs.fileroom import FileRoom
 from caroni_edge.agent.jobs.intake import Intake
-from caroni_edge.agent.jobs.ledger import Ledger, slim
+from caroni_edge.agent.jobs.ledger import Ledger
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.logs import JobLogs
 from caroni_edge.agent.jobs.news import NewsOfJobs
@@ -23,6 +23,7 @@ from caroni_edge.agent.jobs.quotas import Quotas, WaitsForRoom
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.jobs.surplus import Surplus
 from caroni_edge.agent.jobs.takeover import Takeover
+from caroni_edge.agent.jobs.telling import slim
 from caroni_edge.agent.jobs.trials import Trials
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JobState

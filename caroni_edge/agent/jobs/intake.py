@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.jobs.inputs import CannotRun, job_type_of, misfit
-from caroni_edge.agent.jobs.ledger import Ledger, ids, status_of
+from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
+from caroni_edge.agent.jobs.telling import status_of
 from caroni_edge.agent.jobs.wants import places_text
 from caroni_edge.agent.lifecycle import JobEvent, JobState, OfferState
 from caroni_edge.agent.offers.offers import Offers

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from msgspec.structs import replace as replace_fields
 
 from caroni_edge.agent.context import Context
-from caroni_edge.agent.jobs.takers import GIVER_ENDED, Takers, inputs_from
+from caroni_edge.agent.jobs.takers import GIVER_ENDED, Takers
+from caroni_edge.agent.jobs.telling import status_of
 from caroni_edge.agent.lifecycle import DATA, JOB, DataEvent, DataState, JobEvent, JobState
 from caroni_edge.agent.processes.outcome import (
     STDERR_LIMIT_BYTES,
@@ -23,21 +23,15 @@ from caroni_edge.agent.store.turnedaway import TurnedAway
 from caroni_edge.base.moment import Moment
 from caroni_edge.base.states import advance, require
 from caroni_edge.base.text import as_unicode, encoded, tail
-from caroni_edge.protocol.codec import encode
-from caroni_edge.protocol.messages import JobDataReady, JobDecline, JobStatusUpdate, Placement, Values
-from caroni_edge.protocol.reconciling import JobHere
-from caroni_edge.values.json import as_text, from_text, hash_of
+from caroni_edge.protocol.messages import JobDataReady, JobDecline, Placement, Values
+from caroni_edge.values.json import as_text, hash_of
 
 log = logging.getLogger(__name__)
 
 REASON_LIMIT_CHARS = 1000
 
-Slim = TypeVar("Slim", JobStatusUpdate, JobHere)
-
 _UNTOLD = {JobState.PENDING, JobState.STAGING, JobState.QUEUED, JobState.COLLECTING}
 """`JobAccepted` says as much of the first three, `JobStatusRequest` asks, and the last is `running` to managers."""
-
-_TOLD_AS = {JobState.STAGING: JobState.QUEUED, JobState.COLLECTING: JobState.RUNNING}
 
 _EVENTS: Mapping[type[JobOutcome], JobEvent] = {
     Completed: JobEvent.JOB_COMPLETED,
@@ -311,32 +305,6 @@ class Ledger:
         log.warning("ignored: %s of a job that is %s", event, row.status, extra=record)
 
 
-def status_of(row: JobRow) -> JobStatusUpdate:
-    """Return the message that tells a manager the whole state of its job."""
-    return JobStatusUpdate(job=row.job, **_state(row))
-
-
-def here_of(row: JobRow, *, repeat: bool | None) -> JobHere:
-    """Return the whole state of a job as a reconciliation names it; `repeat`: that of its job type, if known."""
-    return JobHere(
-        job=row.job,
-        workflow=row.workflow,
-        step=row.step,
-        attempt=row.attempt,
-        job_type=row.job_type,
-        inputs_from=inputs_from(row),
-        repeat=repeat,
-        **_state(row),
-    )
-
-
-def slim(state: Slim) -> Slim:
-    """Return the state of a job without what may be too large for the broker; its agent keeps that."""
-    if state.outputs is not None:
-        return replace_fields(state, outputs=None, outputs_left_out=len(encode(state.outputs)))
-    return replace_fields(state, stderr=None)
-
-
 def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
     """Return a job's row with all that is kept of its outcome, but for the state that follows from it."""
     row = row._replace(ended=date, killed=None)
@@ -355,21 +323,3 @@ def _ended(row: JobRow, outcome: JobOutcome, date: float) -> JobRow:
             return _ended(
                 row, NeverBegan(reason) if process is None else replace(process, reason=reason, final=False), date
             )
-
-
-def _state(row: JobRow) -> dict[str, Any]:
-    return {
-        "serial": row.serial,
-        "status": _TOLD_AS.get(row.status, row.status).value,
-        "begun": row.begun,
-        "outputs": from_text(row.outputs) if row.outputs is not None else None,
-        "reason": row.reason,
-        "exit_code": row.exit_code,
-        "stderr": row.stderr,
-        "started": row.started,
-        "ended": row.ended,
-        "version": row.version,
-        "final": row.final,
-        "box": row.box,
-        "inputs_hash": row.inputs_hash,
-    }

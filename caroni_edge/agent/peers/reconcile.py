@@ -7,7 +7,7 @@ in each batch, and survives a restart; all of it is repeatable.
 import logging
 
 from caroni_edge.agent.context import Context
-from caroni_edge.agent.jobs.ledger import here_of, slim
+from caroni_edge.agent.jobs.telling import here_of, slim
 from caroni_edge.agent.offers.open import OpenOffers
 from caroni_edge.agent.peers.answering import Answering
 from caroni_edge.agent.store.answers import OpenAnswer
