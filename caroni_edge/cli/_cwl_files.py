@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.manager.templates.plan import FileUse
+from caroni_edge.manager.templates.fileuse import FileUse
 from caroni_edge.values.carried import (
     FILE_MAX_BYTES,
     NotCarried,

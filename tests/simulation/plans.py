@@ -10,18 +10,9 @@ from msgspec.structs import replace
 from caroni_edge.agent.jobtypes import Command, JobType, JobTypes
 from caroni_edge.agent.limits import Limits
 from caroni_edge.agent.processes.port import JobOrder
+from caroni_edge.manager.templates.fileuse import FileUse
 from caroni_edge.manager.templates.library import Template, Templates
-from caroni_edge.manager.templates.plan import (
-    FileUse,
-    Link,
-    Plan,
-    PlanInput,
-    PlanOutput,
-    PlanStep,
-    Source,
-    StepInput,
-    plan_hash,
-)
+from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.values.parsing import parse_type
 from tests import reference
 from tests.simulation.contents import directory_saying, file_saying, list_saying, read_in, said_by, texts_in, told

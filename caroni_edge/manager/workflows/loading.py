@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from caroni_edge.javascript.texts import JavaScript, Reference, Text
 from caroni_edge.manager.store.looks import LookRow
 from caroni_edge.manager.templates.expressions import references
-from caroni_edge.manager.templates.plan import FileUse, PlanStep
+from caroni_edge.manager.templates.fileuse import FileUse
+from caroni_edge.manager.templates.plan import PlanStep
 from caroni_edge.objects.disk import Damaged
 from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.values.carried import NotCarried, bytes_of, called, is_directory, is_object, object_of, objects_in

@@ -7,7 +7,8 @@ from caroni_edge.manager.templates.cwl.hints import Library
 from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.process import Process
 from caroni_edge.manager.templates.cwl.reading import Names, Place
-from caroni_edge.manager.templates.plan import FileUse, Merge, Pick, ScatterMethod
+from caroni_edge.manager.templates.fileuse import FileUse
+from caroni_edge.manager.templates.plan import Merge, Pick, ScatterMethod
 from caroni_edge.values.types import Type
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from caroni_edge.manager.templates.cwl.features import FILES, LISTINGS
 from caroni_edge.manager.templates.cwl.reading import Place
 from caroni_edge.manager.templates.cwl.typespecs import Schemas
-from caroni_edge.manager.templates.plan import FileUse, SecondaryFile
+from caroni_edge.manager.templates.fileuse import FileUse, SecondaryFile
 from caroni_edge.values.files import file_in
 from caroni_edge.values.json import shown
 from caroni_edge.values.parsing import parse_type

@@ -8,7 +8,7 @@ from caroni_edge.manager.templates.cwl.features import Fields
 from caroni_edge.manager.templates.cwl.fileuses import read_file_use
 from caroni_edge.manager.templates.cwl.reading import Names, Place, check_fields, named, read_default
 from caroni_edge.manager.templates.cwl.typespecs import Schemas
-from caroni_edge.manager.templates.plan import FileUse
+from caroni_edge.manager.templates.fileuse import FileUse
 from caroni_edge.values.files import FileType
 from caroni_edge.values.parsing import TypeProblem, parse_type
 from caroni_edge.values.types import Type

@@ -18,16 +18,8 @@ from caroni_edge.manager.templates.cwl.links import Links, tell_flow
 from caroni_edge.manager.templates.cwl.order import topological_order
 from caroni_edge.manager.templates.cwl.ports import Port
 from caroni_edge.manager.templates.cwl.reading import Names
-from caroni_edge.manager.templates.plan import (
-    FileUse,
-    Link,
-    Plan,
-    PlanInput,
-    PlanOutput,
-    PlanStep,
-    StepInput,
-    ToolExpression,
-)
+from caroni_edge.manager.templates.fileuse import FileUse
+from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, StepInput, ToolExpression
 from caroni_edge.values.carried import misfit_of
 from caroni_edge.values.types import NULL, Array, Type
 

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caroni_edge.manager.templates.fileuse import FileUse, SecondaryFile
 from caroni_edge.manager.templates.plan import (
-    FileUse,
     Link,
     Plan,
     PlanInput,
     PlanOutput,
     PlanStep,
-    SecondaryFile,
     Source,
     StepInput,
     decode_plan,

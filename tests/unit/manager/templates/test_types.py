@@ -10,8 +10,9 @@ from caroni_edge.documents.documents import Problem, Problems, load
 from caroni_edge.documents.files import Files
 from caroni_edge.manager.templates.cwl.wiring import Wiring
 from caroni_edge.manager.templates.cwl.workflow import read_workflow
+from caroni_edge.manager.templates.fileuse import FileUse, SecondaryFile
 from caroni_edge.manager.templates.library import load_template
-from caroni_edge.manager.templates.plan import FileUse, Plan, SecondaryFile
+from caroni_edge.manager.templates.plan import Plan
 
 HEAD = "cwlVersion: VERSION\nclass: Workflow\n"
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from caroni_edge.manager.templates.plan import FileUse, PlanStep, SecondaryFile, StepInput
+from caroni_edge.manager.templates.fileuse import FileUse, SecondaryFile
+from caroni_edge.manager.templates.plan import PlanStep, StepInput
 from caroni_edge.manager.workflows.inputs import evaluate, outputs_misfit
 from caroni_edge.manager.workflows.links import Unfit
 from caroni_edge.manager.workflows.loading import LookDue

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from caroni_edge.manager.holding.copies import FAILED_FOR_S
 from caroni_edge.manager.lifecycle import StepEvent, StepState, WorkflowState
-from caroni_edge.manager.templates.plan import FileUse, Plan, PlanStep
+from caroni_edge.manager.templates.fileuse import FileUse
+from caroni_edge.manager.templates.plan import Plan, PlanStep
 from caroni_edge.manager.workflows.looks import FETCHED_AT_ONCE, LOOK_EVERY_S
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
