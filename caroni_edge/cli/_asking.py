@@ -13,8 +13,8 @@ import msgspec
 
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError, UsageError
+from caroni_edge.cli._brokers import broker_config, check_segment, is_by_broker
 from caroni_edge.cli._context import LOGIN, Place
-from caroni_edge.cli._starting import broker_config, check_segment, is_by_broker
 from caroni_edge.protocol.codec import Unreadable, decode_notice, encode
 from caroni_edge.protocol.messages import Presence
 from caroni_edge.protocol.questions import LOG_FACTS, Answer, Question, question_of

@@ -7,9 +7,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from caroni_edge.base.errors import CaroniError
+from caroni_edge.cli._brokers import broker_config, check_segment
 from caroni_edge.cli._context import LOGIN, Place
 from caroni_edge.cli._output import say, say_json
-from caroni_edge.cli._starting import broker_config, check_segment
 
 if TYPE_CHECKING:
     from caroni_edge.client.giving import Files

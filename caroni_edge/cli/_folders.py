@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from caroni_edge.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from caroni_edge.cli._starting import Uploads
+    from caroni_edge.objects.objects import Object
     from caroni_edge.values.directories import Entry
 
 
-def folder_value(path: Path, uploads: "Uploads") -> dict[str, Any]:
+Uploads = dict["Object", Path | bytes]
+"""What is to be at the manager before a workflow that names it is started, in this order: files, and lists of some."""
+
+
+def folder_value(path: Path, uploads: Uploads) -> dict[str, Any]:
     """Return the value of a directory.
 
     Args:
@@ -46,7 +50,7 @@ def folder_value(path: Path, uploads: "Uploads") -> dict[str, Any]:
     return value
 
 
-def _entries(top: Path, uploads: "Uploads") -> "Iterator[Entry]":
+def _entries(top: Path, uploads: Uploads) -> "Iterator[Entry]":
     from caroni_edge.objects.disk import TooLarge, taken_of  # noqa: PLC0415
     from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, Entry, NoDirectory  # noqa: PLC0415
 

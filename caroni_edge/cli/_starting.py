@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 
 from caroni_edge.base.errors import UsageError
-from caroni_edge.cli._context import Place
+from caroni_edge.cli._brokers import check_segment
 from caroni_edge.cli._files import FILE
-from caroni_edge.cli._folders import folder_value
+from caroni_edge.cli._folders import Uploads, folder_value
 from caroni_edge.cli._ids import complete_template
 
 if TYPE_CHECKING:
-    from caroni_edge.objects.objects import Object
     from caroni_edge.protocol.triggers import Trigger
-
-
-Uploads = dict["Object", Path | bytes]
-"""What is to be at the manager before a workflow that names it is started, in this order: files, and lists of some."""
 
 
 def duration_option(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -160,48 +155,6 @@ def _labels(texts: tuple[str, ...]) -> dict[str, str]:
         return read_labels(texts)
     except ValueError as error:
         raise UsageError("--label", str(error)) from None
-
-
-def check_segment(where: str, word: str) -> None:
-    """Make sure that a word can stand in a topic.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    from caroni_edge.protocol.fields import is_segment  # noqa: PLC0415
-
-    if not is_segment(word):
-        raise UsageError(where, f'"{word}" is no name', "1 to 40 of a-z 0-9 _ - make one.")
-
-
-def is_by_broker(place: Place) -> bool:
-    """Tell whether a workflow is started over MQTT: wherever a broker is named. Otherwise the manager's API does it.
-
-    Raises:
-        UsageError: A broker is named, and no manager; or the other way round.
-    """
-    if place.broker is not None and place.manager is None:
-        raise UsageError("--manager", "a broker is named, and no manager", "Give its id with --manager.")
-    return place.broker is not None
-
-
-def broker_config(url: str, *, password_file: Path | None = None, **others: Any) -> Any:
-    """Return how a broker is reached, from what a command line says; `others` are fields of `BrokerConfig`.
-
-    Raises:
-        UsageError: The URL is none, or the file holds no password.
-    """
-    from caroni_edge.config import BrokerConfig, broker_url, read_secret  # noqa: PLC0415
-
-    try:
-        parts = broker_url(url)
-    except ValueError as error:
-        raise UsageError("--broker", str(error)) from None
-    try:
-        password = read_secret(password_file) if password_file else None
-    except ValueError as error:
-        raise UsageError("--password-file", f"{password_file} {error}") from None
-    return BrokerConfig(urls=(parts,), password=password, **others)
 
 
 def _pair(text: str) -> tuple[str, Any]:

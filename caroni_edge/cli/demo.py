@@ -45,7 +45,7 @@ def _end(number: int, _: object) -> NoReturn:
 
 
 def _run(stage: Any) -> dict[str, Any]:
-    from caroni_edge.cli._starting import broker_config  # noqa: PLC0415
+    from caroni_edge.cli._brokers import broker_config  # noqa: PLC0415
     from caroni_edge.client.submission import Submission  # noqa: PLC0415
     from caroni_edge.demo.stage import TEMPLATE  # noqa: PLC0415
     from caroni_edge.demo.view import follow  # noqa: PLC0415

@@ -3,8 +3,9 @@
 import click
 
 from caroni_edge.cli._api_client import Api, manager_api
+from caroni_edge.cli._brokers import check_segment
 from caroni_edge.cli._ids import complete_workflow, find_workflow, part
-from caroni_edge.cli._starting import check_segment, inputs_of
+from caroni_edge.cli._starting import inputs_of
 
 
 @click.command(epilog="Example: caroni-edge rerun last -i message=bye")

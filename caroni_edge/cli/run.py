@@ -12,10 +12,12 @@ import click
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.cli import _by_api, _by_broker
 from caroni_edge.cli._api_client import Api, api_at
+from caroni_edge.cli._brokers import is_by_broker
 from caroni_edge.cli._context import Place, place_options
+from caroni_edge.cli._folders import Uploads
 from caroni_edge.cli._giving import first_event
 from caroni_edge.cli._output import say
-from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
+from caroni_edge.cli._starting import trigger_options
 from caroni_edge.cli._tables import table
 from caroni_edge.cli._uploading import upload
 from caroni_edge.cli._watch import LOOK_EVERY_S, Seen, watch

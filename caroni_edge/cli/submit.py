@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from caroni_edge.cli import _by_api, _by_broker
+from caroni_edge.cli._brokers import is_by_broker
 from caroni_edge.cli._context import Place, place_options
+from caroni_edge.cli._folders import Uploads
 from caroni_edge.cli._giving import first_event
 from caroni_edge.cli._output import say, say_json
-from caroni_edge.cli._starting import Uploads, is_by_broker, trigger_options
+from caroni_edge.cli._starting import trigger_options
 from caroni_edge.cli._uploading import upload
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from caroni_edge.config import kinds
 from caroni_edge.config.key import Key
 from caroni_edge.config.keys import NAMES, Section
 from caroni_edge.config.model import Setting
-from caroni_edge.config.notify import NOTIFY
+from caroni_edge.config.notify_kinds import NOTIFY
 from caroni_edge.config.sources import Sources
 
 HIDDEN = "(hidden)"

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-from caroni_edge.config import automation_kinds, kinds, notify
+from caroni_edge.config import automation_kinds, kinds, notify_kinds
 from caroni_edge.config.filekeys import AGENT_FILES, FILES
 from caroni_edge.config.key import Key
 
@@ -233,7 +233,7 @@ MANAGER_KEYS: Final = (
     Key("agents.JOB_TYPE", kinds.AGENTS, "The agents that alone may have jobs of a type.", otherwise="any agent"),
     *_TRIGGERS,
     *_SCHEDULES,
-    Key("notify", notify.NOTIFY, "Who is told of what.", otherwise="nobody"),
+    Key("notify", notify_kinds.NOTIFY, "Who is told of what.", otherwise="nobody"),
     Key("silent_after", kinds.DURATION, "An agent away for so long is called silent.", default="10m"),
     Key(
         "files.store",

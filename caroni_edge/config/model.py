@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from caroni_edge.base.hosts import Host
 from caroni_edge.config.automation import Rule, Schedule
 from caroni_edge.config.broker_url import BrokerUrl
 from caroni_edge.config.hours import ALWAYS, Hours
+from caroni_edge.config.notify import Notify
 from caroni_edge.config.secret import Secret
-
-if TYPE_CHECKING:
-    from caroni_edge.config.notify import Notify  # which needs the kinds, and they this
 
 EVERYBODY = "*"
 """The key of `managers` that stands for all that are not named there."""

@@ -8,7 +8,8 @@ import pytest
 
 from caroni_edge.base.errors import UsageError
 from caroni_edge.cli._context import Place
-from caroni_edge.cli._starting import Uploads, files_of
+from caroni_edge.cli._folders import Uploads
+from caroni_edge.cli._starting import files_of
 from caroni_edge.cli._uploading import upload
 from caroni_edge.objects.objects import Object
 from caroni_edge.protocol.triggers import PLACES_MAX, Trigger

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from caroni_edge.config import NodeConfig, automation_kinds, kinds, load_agent, load_manager, notify
+from caroni_edge.config import NodeConfig, automation_kinds, kinds, load_agent, load_manager, notify_kinds
 from caroni_edge.config.key import Key
 from caroni_edge.config.keys import AGENT_KEYS, MANAGER_KEYS
 from caroni_edge.node.daemon import AT_START
@@ -51,7 +51,7 @@ OTHER: dict[Any, Any] = {
     automation_kinds.ANY_FILTER: "elsewhere/#",
     automation_kinds.CONDITION: "$(message.hot)",
     automation_kinds.EXPRESSION: "$(message.id)",
-    notify.NOTIFY: [{"on": ["failed"], "topic": "ship/alarms"}],
+    notify_kinds.NOTIFY: [{"on": ["failed"], "topic": "ship/alarms"}],
     automation_kinds.CRON: "0 4 * * 1",
     automation_kinds.ZONE: "Europe/Prague",
     automation_kinds.PACE: "15m",
