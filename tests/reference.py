@@ -47,7 +47,7 @@ def evaluate(plan: Plan, inputs: Mapping[str, Any], job: Job, script: Script = b
     Raises:
         Failed: It gives none; what a job raises goes through.
     """
-    given, wrong = plan.check_inputs(inputs)
+    given, wrong = plan.check_inputs(inputs, objects=True)
     if wrong:
         raise Failed(str(wrong))
     known: dict[str, Mapping[str, Any]] = {}

@@ -23,7 +23,7 @@ class ManagerStore(Store):
         return StoredRights(conn, lambda _manager: str(self.peer))
 
     def _came(self, fetch: FetchId, found: Object, files: tuple[Object, ...] | None) -> Came:
-        return Came(found)
+        return Came(found, files)
 
     def _refused(self, failed: PlaceFailed) -> PlaceFailed:
         return failed

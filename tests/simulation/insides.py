@@ -11,6 +11,8 @@ from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.node.calls import Call
 from caroni_edge.objects.objects import ObjectId, id_of, sha256_of
 from tests.objects.network import Line
+from tests.simulation.bringing import Bringer
+from tests.simulation.carrier import CALM
 from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.contents import files_in
 from tests.simulation.federation import PATIENT, Federation
@@ -27,6 +29,7 @@ STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
 LOOKED_FOR = "SELECT 1 FROM looks WHERE waits"
 COMBINED = "SELECT made FROM combined_outputs"
 LISTS_HERE = "SELECT 1 FROM looks WHERE NOT waits"
+BROUGHT = "SELECT 1 FROM brought_objects"
 HELD_BY_ALL = "SELECT count(*) FROM object_places WHERE held = 1"
 OUTPUT = "SELECT object FROM object_places WHERE agent = 'd0'"
 HELD = f"{HELD_BY_ALL} AND agent = 'd0'"
@@ -210,6 +213,22 @@ def presence_lost(seed: int) -> list[str]:
     manager.disk.database.conn.execute("UPDATE agents SET online = 0")
     with patch.object(ManagerReactor, "on_presence", lambda *_: None):
         federation.run(SOON_S, lambda: not unrest(federation))
+    return [*unrest(federation), *problems(federation)]
+
+
+def brought_by_who_submits(seed: int) -> list[str]:
+    """Directories come from those who submit workflows, slowly, while their manager is killed and cut off; twice."""
+    federation, _, _ = _maker_and_reader(seed)
+    (manager,) = federation.managers
+    federation.carrier.line = SLOW
+    for _ in range(2):
+        Bringer(federation, "m0", "brought")
+        assert federation.run(SOON_S, lambda: _has(manager, BROUGHT)), "nothing is fetched"
+        manager.crash()
+        federation.start()
+        _disturb(federation, (manager,))
+    federation.carrier.line = CALM
+    federation.run(LONG_S, lambda: not unrest(federation))
     return [*unrest(federation), *problems(federation)]
 
 

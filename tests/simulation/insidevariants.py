@@ -1,19 +1,23 @@
 """Nodes that are wrong in one way each about directories, and about lists into which managers look (`variants.py`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
 from caroni_edge.agent.store.wanted import WaitingJob, WantedRows
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.holding.holdings import Holdings
+from caroni_edge.manager.store.brought import BroughtRow
 from caroni_edge.manager.store.looks import LookRows
 from caroni_edge.manager.store.places import PlaceRows
 from caroni_edge.manager.store.workflows import WorkflowRow
+from caroni_edge.manager.triggers.brought import Brought
 from caroni_edge.manager.workflows.looks import Looks
 from caroni_edge.manager.workflows.madehere import MadeHere
-from caroni_edge.objects.objects import ObjectId
+from caroni_edge.objects.objects import Object, ObjectId
 from caroni_edge.objects.store.rights import RightRows
 from caroni_edge.objects.store.rows import ObjectRows
+from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.fetch import Want
 from tests.variants import Variants, instead
 
 INSIDE_VARIANTS = Variants()
@@ -152,4 +156,37 @@ def size_known_of_makers_alone() -> Iterator[None]:
         "SELECT workflow, size FROM object_places WHERE object = :object AND held > 0 ORDER BY workflow DESC LIMIT 1"
     )
     with patch.object(PlaceRows, "ANYWHERE", anywhere):
+        yield
+
+
+# What those bring who submit workflows
+
+
+@INSIDE_VARIANTS.add
+def brought_directories_begin_with_their_lists() -> Iterator[None]:
+    """A workflow begins when the list of a directory has been brought, and its files have not."""
+
+    def take(brought: Brought, row: BroughtRow, files: Sequence[Object]) -> None:
+        brought._store.objects.put_directory(row.object, files)
+
+    with instead(Brought, "_take_directory", take):
+        yield
+
+
+@INSIDE_VARIANTS.add
+def brought_directories_fetched_as_files() -> Iterator[None]:
+    """A manager fetches a directory that is brought as it would fetch a file."""
+    wanted = Brought._wanted
+
+    def as_files(brought: Brought) -> dict[FetchId, Want]:
+        return {fetch: want._replace(is_directory=False) for fetch, want in wanted(brought).items()}
+
+    with instead(Brought, "_wanted", as_files):
+        yield
+
+
+@INSIDE_VARIANTS.add
+def brought_forgotten_at_a_start() -> Iterator[None]:
+    """A manager that starts fetches no more of what is brought to it."""
+    with instead(Brought, "on_start", lambda *_: None):
         yield

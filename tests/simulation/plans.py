@@ -155,6 +155,18 @@ def shelf() -> Plan:
     return _plan("shelf", steps, Source(step="bind", output="folder"), "Directory")
 
 
+def brought() -> Plan:
+    """A directory that somebody brings, one with all of its files and another one, and somebody who looks into both."""
+    given = Source(workflow_input="folder")
+    steps = [
+        _step("paint", "paint", {"a": Source(workflow_input="x")}),
+        _step("bind", "bind", {"a": given, "b": Source(step="paint", output="file")}),
+        _step("index", "index", {"a": Source(step="bind", output="folder"), "b": given}),
+    ]
+    plan = _plan("brought", steps, Source(step="index", output="out"))
+    return replace(plan, inputs=(*plan.inputs, PlanInput("folder", "Directory")))
+
+
 def spelled() -> Plan:
     """A large list that is made, turned and told, perhaps each time elsewhere; the manager does not look into it."""
     steps = [
@@ -270,7 +282,10 @@ def scripted(number: int) -> Plan:
 def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
     """Return what a workflow is started with, so that each gives something else."""
     all_inputs = {"x": value, "many": [f"{value}-{number}" for number in range(2)], "yes": True, "no": False}
-    return {each.name: all_inputs[each.name] for each in plan.inputs}
+    texts = {"a": f"{value}/brought/a", "in/b": f"{value}/brought/b", "run": "run/"}
+    return {
+        each.name: directory_saying(texts) if each.name == "folder" else all_inputs[each.name] for each in plan.inputs
+    }
 
 
 def expected(plan: Plan, value: str) -> dict[str, Any]:
@@ -329,5 +344,7 @@ WITH_LISTS = {
 }
 FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS}
 """Where agents serve job types with files (`Federation`, `has_files`)."""
-ALL = {**PLANS, **BOUND, **FILED}
+BROUGHT = {plan.template: plan for plan in (brought(),)}
+"""Where somebody brings what they begin with (`bringing.py`)."""
+ALL = {**PLANS, **BOUND, **FILED, **BROUGHT}
 TEMPLATES = Templates(loaded={name: _template(plan) for name, plan in ALL.items()}, errors={})
