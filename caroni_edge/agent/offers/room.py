@@ -58,21 +58,21 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
     """Count the places, and what jobs need beside one; what open offers keep free counts as taken."""
     room = Room()
     by_status = {JobState.RUNNING: room.running, JobState.QUEUED: room.queued}
-    staging = 0
+    of_staging: Counter[str] = Counter()
     live = store.load.live()
     for count in live:
         by_status.get(count.status, room.pending)[count.manager, count.job_type] += count.jobs
-        staging += count.jobs if count.status == JobState.STAGING else 0
+        of_staging[count.manager] += count.jobs if count.status == JobState.STAGING else 0
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
-    _count_of_managers(room, store, settings, depth)
+    _count_of_managers(room, store, settings, depth, of_staging)
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     # Jobs whose files are on their way count as pending. More of them than may be pending have come to ready places,
     # and keep those: otherwise nothing would bound them.
-    staging_over = max(0, staging - settings.pending)
+    staging_over = max(0, of_staging.total() - settings.pending)
     over += staging_over
     places = settings.slots + (depth.backlog if staging_over else most_ready)
     most = places - room.ahead - staging_over
@@ -96,13 +96,19 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
     return room
 
 
-def _count_of_managers(room: Room, store: Store, settings: AgentConfig, depth: Depth) -> None:
+def _count_of_managers(room: Room, store: Store, settings: AgentConfig, depth: Depth, of_staging: Counter[str]) -> None:
     room.most_of_manager = settings.slots + depth.backlog + depth.pending
     for counts in (room.running, room.queued, room.pending):
         for (manager, _), jobs in counts.items():
             room.of_managers[manager] += jobs
     for manager, jobs in store.load.collecting():
         room.of_managers[manager] += jobs
+    # More that wait than may, since jobs take longer now, keep out nothing that is ready: they may wait for that.
+    waiting: Counter[str] = Counter()
+    for (manager, _), jobs in room.pending.items():
+        waiting[manager] += jobs
+    for manager, jobs in waiting.items():
+        room.of_managers[manager] -= max(0, jobs - of_staging[manager] - depth.pending)
 
 
 def _more(depth: Depth, most: int, taken: Counter[Kind]) -> tuple[dict[str, int], int, frozenset[str]]:

@@ -132,9 +132,11 @@ class AgentRows(Rows):
         )
 
     # Not those with their data apart: one that has got its data meanwhile leaves its place to another one, and has none
-    # of those of the ready ones.
+    # of those of the ready ones. More that wait than may, since an agent keeps fewer now, take none of these either:
+    # what they wait for may come there.
     PLACES_LEFT = """
-        SELECT min(a.slots + a.backlog + a.pending, :most) - coalesce(o.rows, 0) AS total,
+        SELECT min(a.slots + a.backlog + a.pending, :most) - coalesce(o.rows, 0)
+            + max(coalesce(u.rows, 0) - min(a.pending, :most), 0) AS total,
             min(a.pending, :most) - coalesce(u.rows, 0) AS waiting
         FROM agents a LEFT JOIN row_counts o ON o.what = 'open' AND o.name = a.agent
         LEFT JOIN row_counts u ON u.what = 'unsent' AND u.name = a.agent WHERE a.agent = :agent"""

@@ -96,6 +96,15 @@ def test_managers_hear_of_more_places_at_once_and_of_fewer_within_a_minute() -> 
     assert [said["backlog"] for said in bench.presences] == [LEAST]
 
 
+def test_more_that_wait_than_would_be_taken_now_keep_out_nothing_that_is_ready() -> None:
+    """What they wait for may come to nobody else: nothing would ever go on."""
+    bench = bench_of()
+    run(bench, 200, 0.02)
+    bench.place(*(bench.new_job(data_ready=False) for _ in range(60)))
+    run(bench, 3, 10.0)
+    assert offered(bench) == (2 + LEAST, 0)
+
+
 # What waits here has to wait for nobody
 
 

@@ -437,6 +437,16 @@ def test_places_for_jobs_ahead_of_their_data_are_counted_apart(bench: Bench) -> 
     assert len(bench.place_all(job_type="upper", ready=100)) == 1
 
 
+def test_more_that_wait_than_would_be_taken_now_keep_out_nothing_that_is_ready(bench: Bench) -> None:
+    """What they wait for may come to nobody else: nothing would ever go on."""
+    bench.presence("a1", slots=1, backlog=8, pending=8)
+    for number in range(8):
+        bench.start("chain", f"w{number}")
+    bench.place_all(job_type="lower", ready=0, waiting=8)
+    bench.presence("a1", slots=1, backlog=1, pending=1)
+    assert len(bench.place_all(job_type="upper", ready=100)) == 2
+
+
 def test_ten_thousand_places_are_believed_at_most(bench: Bench) -> None:
     bench.presence("a1", slots=10**9, backlog=10**9, pending=10**9)
     assert bench.store.agents.places_left("a1", PLACES_MAX) == (PLACES_MAX, PLACES_MAX)
