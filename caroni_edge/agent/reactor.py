@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from caroni_edge.agent.boxes.strength import Able
 from caroni_edge.agent.context import Context
+from caroni_edge.agent.jobs.aside import Aside
 from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.deeds import Deeds
 from caroni_edge.agent.jobs.depot import Depot
@@ -115,8 +116,9 @@ class AgentReactor(Assembly):
         self._offers = offers = Offers(context, refusals, shares, depth, resources)
         self._objects, self._depot = objects, depot = JobObjects(context), Depot(context)
         quotas, self._locations = Quotas(context), Locations(context, ledger)
-        self._file_room = FileRoom(context, quotas, depot, self._locations)
-        self._fetching = Fetching(context, ledger, self._file_room, depot)
+        aside = Aside(context.journal)
+        self._file_room = FileRoom(context, quotas, depot, self._locations, aside)
+        self._fetching = Fetching(context, ledger, self._file_room, depot, aside)
         self._intake = Intake(context, refusals, offers, ledger, objects, self._locations)
         self._slots = Slots(context, refusals, ledger, shares, objects, resources, parts.say_running_after_s)
         self._bucket = InBucket(context, objects, depot, quotas)

@@ -30,14 +30,17 @@ from caroni_edge.objects.transfer.effects import (
     Fetched,
     FetchId,
     Hash,
+    Held,
     HolderEffect,
     LetComeBack,
     MakeList,
     PlaceFailed,
+    PlacesSilent,
     Save,
     SayAsk,
     SayData,
     SayNo,
+    Told,
     Write,
 )
 from caroni_edge.objects.transfer.fetch import Want
@@ -64,7 +67,6 @@ EVENTS_AT_ONCE = 256
 T = TypeVar("T")
 Supervise = Callable[[str, Callable[[], None]], Thread]
 Begin = Callable[[Want], None]
-Told = Fetched | PlaceFailed
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ class DataConnection:
             case Fetched(fetch):
                 self._disk.parts.close_one(fetch)
                 self._at_once(fetch, partial(self._disk.parts.finish, fetch), partial(self._around.tell, effect))
-            case PlaceFailed():
+            case PlaceFailed() | PlacesSilent() | Held():
                 self._around.tell(effect, None)
 
     def _hashed(self, fetch: FetchId, turn: int, digest: bytes) -> None:

@@ -16,12 +16,12 @@ from caroni_edge.base import logs, private
 from caroni_edge.base.chance import SystemChance
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.config import NodeConfig
-from caroni_edge.node.dataconnection import Told
 from caroni_edge.node.node import ASK_OPEN_PEERS_EVERY_S, Node, NodeParts
 from caroni_edge.node.service import Service
 from caroni_edge.node.transfers import Transfers
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.store.rights import StoredRights
+from caroni_edge.objects.transfer.effects import Told
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.topics import Topics

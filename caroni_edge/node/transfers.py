@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings, Told
+from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Supervise, Surroundings
 from caroni_edge.node.directfetches import DirectFetches
 from caroni_edge.objects.disk import ObjectFiles
-from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.effects import FetchId, Told
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.holder import Rights
 from caroni_edge.objects.transfer.progress import Moving

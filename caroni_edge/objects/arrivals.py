@@ -8,7 +8,7 @@ from typing import Protocol
 from caroni_edge.objects.disk import NoRoom
 from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.objects import Object
-from caroni_edge.objects.transfer.effects import Fetched, FetchId, PlaceFailed
+from caroni_edge.objects.transfer.effects import Fetched, FetchId, Held, PlaceFailed, PlacesSilent, Told
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.progress import Moving
 from caroni_edge.values import directories
@@ -77,13 +77,18 @@ class Arrivals:
         """Return what comes and goes; for any thread."""
         return Moving() if self.bringer is None else self.bringer.moving()
 
-    def told(self, said: Fetched | PlaceFailed, path: Path | None) -> None:
+    def told(self, said: Told, path: Path | None) -> None:
         """Take what the data connection says, in its threads."""
-        if isinstance(said, PlaceFailed):
-            self._failed(said)
-        else:
+        if isinstance(said, Fetched):
             assert path is not None
             self._files.put_together(partial(self._take, said.fetch, path))
+        elif isinstance(said, PlaceFailed):
+            self._failed(said)
+        else:
+            self.heard(said)
+
+    def heard(self, said: PlacesSilent | Held) -> None:
+        """Take what is said of places and of what does not come now: a node without jobs has no use for it."""
 
     def _take(self, fetch: FetchId, path: Path) -> Work | None:
         try:

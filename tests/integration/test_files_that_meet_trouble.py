@@ -9,12 +9,11 @@ from random import Random
 import pytest
 
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node.dataconnection import Told
 from caroni_edge.node.transfers import Transfers
 from caroni_edge.objects.disk import NoRoom, ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer import asker
-from caroni_edge.objects.transfer.effects import Fetched, PlaceFailed
+from caroni_edge.objects.transfer.effects import Fetched, PlaceFailed, Told
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer, make_ticket
@@ -44,7 +43,7 @@ class FileNode:
 
     def __init__(self, directory: Path, broker: Mosquitto, name: str) -> None:
         self.files = ObjectFiles(directory)
-        self.told: list[Told] = []
+        self.told: list[Fetched | PlaceFailed] = []
         self.came: list[str] = []
         self._topics, self._hears = Topics("c", "agents", name), threading.Event()
         config = config_of(broker, username=name)
@@ -81,7 +80,8 @@ class FileNode:
     def _tell(self, told: Told, path: Path | None) -> None:
         if path is not None:
             self.came.append(hashlib.sha256(path.read_bytes()).hexdigest())
-        self.told.append(told)
+        if isinstance(told, Fetched | PlaceFailed):
+            self.told.append(told)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Connected):
@@ -170,8 +170,9 @@ def test_wrong_bytes_are_never_used_and_a_good_place_gives_the_right_ones(make_n
     node = make_node("asker")
     node.fetch("bad")
     wait_until(lambda: node.told, what="the bytes to be found wrong")
-    failed = PlaceFailed(node.told[0].fetch, Peer("agents", "bad"), "bad")
-    assert (node.told, node.came) == ([failed], [])
+    (failed,) = node.told
+    assert isinstance(failed, PlaceFailed)
+    assert (failed.holder, failed.why, node.came) == (Peer("agents", "bad"), "bad", [])
     node.fetch("bad", "good")
     wait_until(lambda: node.came, what="the file")
     assert node.came == [FILE.sha256]

@@ -16,10 +16,10 @@ from threading import Event as ThreadEvent
 
 from caroni_edge.config import BrokerConfig, BrokerUrl
 from caroni_edge.config.model import FilesConfig
-from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Surroundings, Told
+from caroni_edge.node.dataconnection import WAITING_MAX, DataConnection, Surroundings
 from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object, ObjectId
-from caroni_edge.objects.transfer.effects import Fetched
+from caroni_edge.objects.transfer.effects import Fetched, PlaceFailed, Told
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Keys, Peer, make_ticket
@@ -89,9 +89,10 @@ def main() -> None:
     ended = ThreadEvent()
 
     def tell(said: Told, path: Path | None) -> None:
-        say({"said": type(said).__name__, "path": str(path)})
-        if isinstance(said, Fetched):
-            ended.set()
+        if isinstance(said, Fetched | PlaceFailed):
+            say({"said": type(said).__name__, "path": str(path)})
+            if isinstance(said, Fetched):
+                ended.set()
 
     around = Surroundings(
         connect=lambda: MqttTransport(

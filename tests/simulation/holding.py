@@ -8,7 +8,7 @@ from caroni_edge.manager.holding.port import Came
 from caroni_edge.objects import disk
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.store.rights import StoredRights
-from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
+from caroni_edge.objects.transfer.effects import FetchId, Held, PlaceFailed, PlacesSilent
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.values.lists import bounds_of
 from caroni_edge.values.parsing import parse_type
@@ -27,6 +27,9 @@ class ManagerStore(Store):
 
     def _refused(self, failed: PlaceFailed) -> PlaceFailed:
         return failed
+
+    def _heard(self, said: PlacesSilent | Held) -> None:
+        """Take what a node without jobs has no use for."""
 
     # Storekeeper
 

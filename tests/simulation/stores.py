@@ -28,10 +28,12 @@ from caroni_edge.objects.transfer.effects import (
     Fetched,
     FetchId,
     Hash,
+    Held,
     HolderEffect,
     LetComeBack,
     MakeList,
     PlaceFailed,
+    PlacesSilent,
     Save,
     SayAsk,
     SayData,
@@ -412,6 +414,8 @@ class Store:
                 self.put(lambda: self._adopt(fetch))
             case PlaceFailed():
                 self.tell(self._refused(effect))
+            case PlacesSilent() | Held():
+                self._heard(effect)
             case _:
                 pass  # nobody wants it any more
 
@@ -441,6 +445,9 @@ class Store:
 
     def _refused(self, failed: PlaceFailed) -> JobNews | StoreNews:
         return PlaceRefused(failed.fetch, failed.holder, failed.why)
+
+    def _heard(self, said: PlacesSilent | Held) -> None:
+        self.tell(said)
 
     def _check_ask(self, ask: Ask) -> None:
         """Nothing is asked for that is here and safe, unless something was wrong with it."""

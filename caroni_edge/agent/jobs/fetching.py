@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from math import inf
 
 from caroni_edge.agent.context import Context
+from caroni_edge.agent.jobs.aside import Aside
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fileroom import FileRoom
 from caroni_edge.agent.jobs.ledger import Ledger, ids
 from caroni_edge.agent.jobs.wants import has, id_of, places_of, places_text
 from caroni_edge.agent.lifecycle import JobEvent, JobState
-from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
+from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, ObjectNews, PlaceRefused
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.agent.store.wanted import Lacking
@@ -18,7 +19,7 @@ from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
-from caroni_edge.objects.transfer.effects import FetchId
+from caroni_edge.objects.transfer.effects import FetchId, Held, PlacesSilent
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Key, Peer
 from caroni_edge.protocol.depots import ObjectsKeep
@@ -38,11 +39,11 @@ ROOM_AGAIN_S = 10.0
 class Fetching(Part):
     """Has the files brought that jobs wait for, the first job's first, as far as there is room for them."""
 
-    def __init__(self, context: Context, ledger: Ledger, room: FileRoom, depot: Depot) -> None:
-        """Fetch what there is `room` for, of what jobs wait for and `depot` has promised."""
+    def __init__(self, context: Context, ledger: Ledger, room: FileRoom, depot: Depot, aside: Aside) -> None:
+        """Fetch what there is `room` for, of what jobs wait for and `depot` has promised; some is set `aside`."""
         super().__init__(context.journal)
         self._store, self._outbox, self._deeds = context.store, context.outbox, context.deeds
-        self._ledger, self._room, self._depot = ledger, room, depot
+        self._ledger, self._room, self._depot, self._aside = ledger, room, depot, aside
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(context.journal)  # what is fetched
         self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(context.journal)  # who does not have it
         # When was said that a ticket is none of ours.
@@ -51,7 +52,7 @@ class Fetching(Part):
 
     def on_start(self, at: Moment) -> None:
         """Go on with what was wanted when the last process ended."""
-        self._wants.update(self._room.wanted(self._wants))
+        self._wants.update(self._room.wanted(self._wants, at))
         self._seen = self._store.wanted.changes()
         self._deeds.begin_fetches(self._wants.values())
 
@@ -99,7 +100,23 @@ class Fetching(Part):
 
     # What is brought
 
-    def on_fetched(self, news: ObjectFetched, at: Moment) -> None:
+    def on_news(self, news: ObjectNews, at: Moment) -> None:
+        """Take what is told of what is fetched."""
+        match news:
+            case ObjectFetched():
+                self._on_fetched(news, at)
+            case FetchedNoDirectory():
+                self._on_no_directory(news, at)
+            case PlaceRefused():
+                self._on_refused(news, at)
+            case PlacesSilent(holders):
+                self._aside.on_silent(holders)
+                self._seen = -1
+            case Held(fetch, came):
+                self._aside.on_held(fetch, came)
+                self._seen = -1
+
+    def _on_fetched(self, news: ObjectFetched, at: Moment) -> None:
         """Keep an object that lies here now, for the manager that it was fetched for; queue who waited for it."""
         manager, name = news.fetch.manager, news.object.id
         waiting = self._store.wanted.jobs(manager, name)
@@ -126,7 +143,7 @@ class Fetching(Part):
         if not self._store.objects.is_here(name):
             self._deeds.discard([name])
 
-    def on_no_directory(self, news: FetchedNoDirectory, at: Moment) -> None:
+    def _on_no_directory(self, news: FetchedNoDirectory, at: Moment) -> None:
         """End the jobs that have taken for a directory what is none."""
         want = self._wants.get(news.fetch)
         if want is not None:
@@ -137,7 +154,7 @@ class Fetching(Part):
             self._forget(news.fetch)
             self._seen = -1  # who waits for a file by that name has it fetched anew
 
-    def on_refused(self, news: PlaceRefused, at: Moment) -> None:
+    def _on_refused(self, news: PlaceRefused, at: Moment) -> None:
         """Tell the manager that a place does not give what it was said to have; end the jobs for which none does."""
         want = self._wants.get(news.fetch)
         told = self._told.get((news.fetch, news.holder), -inf)
@@ -207,7 +224,7 @@ class Fetching(Part):
             return
         self._end_too_large(at)
         self._seen = self._store.wanted.changes()
-        wanted = self._room.wanted(self._wants)
+        wanted = self._room.wanted(self._wants, at)
         self._look_due = at.now + ROOM_AGAIN_S if self._room.is_awaited else inf
         for fetch in [each for each in self._wants if each not in wanted]:
             self._forget(fetch)

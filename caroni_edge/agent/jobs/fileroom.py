@@ -1,10 +1,11 @@
 """Which files may come now that jobs wait for, and what a depot has promised: those for which there is room."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
 from caroni_edge.agent.context import Context
+from caroni_edge.agent.jobs.aside import Aside
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
@@ -12,9 +13,10 @@ from caroni_edge.agent.jobs.wants import id_of, want_of
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.base.memory import Memory, MemorySet
+from caroni_edge.base.moment import Moment
 from caroni_edge.config.hours import ALWAYS
 from caroni_edge.config.model import EVERYBODY
-from caroni_edge.objects.quota import Quota
+from caroni_edge.objects.quota import PER_MANAGER, Quota
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 
@@ -36,11 +38,14 @@ class FileRoom(Memory):
         waiting: The jobs for whose files there is none now, and why, for people; any thread may ask.
     """
 
-    def __init__(self, context: Context, quotas: Quotas, depot: Depot, locations: Locations) -> None:
-        """Look at what may be here; `depot` hears whether it waits, and `locations` keeps room for other files."""
+    def __init__(self, context: Context, quotas: Quotas, depot: Depot, locations: Locations, aside: Aside) -> None:
+        """Look at what may be here, and what is set `aside`.
+
+        `depot` hears whether something waits that it has promised, and `locations` keeps room for other files.
+        """
         super().__init__(context.journal)
         self._store, self._in_force, self._quotas = context.store, context.in_force, quotas
-        self._depot, self._locations = depot, locations
+        self._depot, self._locations, self._aside = depot, locations, aside
         self._free_bytes: int | None = None
         self._disk_bytes = inf
         self._going_bytes = 0.0
@@ -95,12 +100,43 @@ class FileRoom(Memory):
                 most = short.why if short is not None else f"this disk has room for {most_bytes:.0f} at most"
                 yield keep, f"it has {keep.size} bytes, and there would never be room here: {most}"
 
-    def wanted(self, begun: Mapping[FetchId, Want]) -> Mapping[FetchId, Want]:
+    def wanted(self, begun: Mapping[FetchId, Want], at: Moment) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what has `begun` already, and what there is room for beside that.
 
-        Of a job nothing is begun before there is room for all that it lacks: two that have half of it each would wait
-        for each other.
+        What is set aside is among it, and has no places then: what has come of it stays here, and no more comes.
+
+        Args:
+            begun: What was to be fetched before.
+            at: The time.
         """
+        found, jobs = self._of_jobs()
+        keeps = self._store.keeps.first(KEPT_AT_ONCE)
+        known = {**{id_of(row): want_of(row) for row in keeps}, **found}
+        coming = {fetch: known[fetch] for fetch in known if fetch in begun}
+        self._aside.look(coming, at.now)
+        taken = [(want.manager, self._aside.takes(want)) for want in coming.values()]
+        share = _Share(Space(self._quotas, self._room_bytes(), self._going_bytes, taken), self._aside, found, coming)
+        late = {job for job, fetches in jobs.items() if any(self._aside.is_late(each, at.now) for each in fetches)}
+        late_keeps = {row.turn for row in keeps if self._aside.is_late(id_of(row), at.now)}
+        for is_late in (False, True):
+            for job, fetches in jobs.items():
+                if (job in late) == is_late:
+                    share.give_job(job, fetches, self._more_bytes(job, fetches, found))
+            jobs_wait = bool(share.waiting) and not is_late
+            for row in keeps:
+                if (row.turn in late_keeps) == is_late:
+                    share.give_keep(row, jobs_wait=jobs_wait)
+        for fetch in self._aside.in_vain(at.now):
+            if share.is_awaited(fetch):
+                share.set_aside(fetch, at.now)
+        self._depot.without_room(share.no_room)
+        self._going_bytes = share.space.going_bytes
+        self.waiting = MappingProxyType(share.waiting)
+        self._quotas.reserved = reserved((want.manager, self._aside.takes(want)) for want in share.all())
+        return {want.id: want for want in share.all()}
+
+    def _of_jobs(self) -> tuple[dict[FetchId, Want], dict[str, list[FetchId]]]:
+        """Return what jobs wait for, and which job for what, in their order."""
         found: dict[FetchId, Want] = {}
         jobs: dict[str, list[FetchId]] = {}
         for row in self._store.wanted.all(OF_A_JOB):
@@ -110,57 +146,13 @@ class FileRoom(Memory):
                 found[fetch] = want_of(row)
             elif row.is_directory:
                 found[fetch] = found[fetch]._replace(is_directory=True)
-        keeps = self._store.keeps.first(KEPT_AT_ONCE)
-        kept = {id_of(row): want_of(row) for row in keeps}
-        on_their_way = [want for fetch, want in {**kept, **found}.items() if fetch in begun]
-        space = Space(self._quotas, self._room_bytes(), self._going_bytes, on_their_way)
-        wanted: dict[FetchId, Want] = {}
-        waiting: dict[str, WaitsForRoom] = {}
-        for job, fetches in jobs.items():
-            new = [fetch for fetch in fetches if fetch not in begun and fetch not in wanted]
-            need_bytes = sum(found[fetch].object.size for fetch in new)
-            if len(fetches) == OF_A_JOB:  # there may be more, of a directory
-                all_bytes = self._store.wanted.lacking_bytes(job)
-                need_bytes += all_bytes - sum(found[fetch].object.size for fetch in fetches)
-            wanted.update((fetch, found[fetch]) for fetch in fetches if fetch in begun)
-            manager = fetches[0].manager
-            why_not = space.why_not(manager, need_bytes)
-            if why_not is None:
-                wanted.update((fetch, found[fetch]) for fetch in new)
-            else:
-                waiting[job] = why_not
-                if len(new) == len(fetches):
-                    continue
-            space.take(manager, need_bytes)
-        self._keep_too(wanted, keeps, begun, None if waiting else space)
-        self._going_bytes = space.going_bytes
-        self.waiting = MappingProxyType(waiting)
-        self._quotas.reserved = reserved(wanted.values())
-        return wanted
+        return found, jobs
 
-    def _keep_too(
-        self,
-        wanted: dict[FetchId, Want],
-        keeps: Sequence[KeepRow],
-        begun: Mapping[FetchId, Want],
-        space: Space | None,
-    ) -> None:
-        """Add to what is fetched now what was promised: what is on its way, and what jobs leave room for."""
-        no_room: str | None = None
-        for row in keeps:
-            fetch = id_of(row)
-            if fetch in wanted:
-                if row.is_directory:
-                    wanted[fetch] = wanted[fetch]._replace(is_directory=True)
-                continue
-            if fetch not in begun:
-                why_not = JOBS_FIRST if space is None else space.why_not(row.manager, row.size)
-                if space is None or why_not is not None:
-                    no_room = (why_not or JOBS_FIRST).setting
-                    continue
-                space.take(row.manager, row.size)
-            wanted[fetch] = want_of(row)
-        self._depot.without_room(no_room)
+    def _more_bytes(self, job: str, fetches: Sequence[FetchId], found: Mapping[FetchId, Want]) -> int:
+        """Return how many bytes a job waits for beside some: there may be more, of a directory."""
+        if len(fetches) < OF_A_JOB:
+            return 0
+        return self._store.wanted.lacking_bytes(job) - sum(found[fetch].object.size for fetch in fetches)
 
     def said(self) -> dict[str, str]:
         """Return what files of managers wait for here, for the presence; `*` stands for all. No number is in it."""
@@ -175,3 +167,87 @@ class FileRoom(Memory):
         if self._free_bytes is None:
             return inf
         return self._free_bytes - self._in_force.settings.disk_floor_bytes - self._locations.reserved_bytes
+
+
+class _Share:
+    """The room, while it is shared out.
+
+    Of a job nothing is begun before there is room for all that it lacks: two that have half of it each would wait for
+    each other.
+
+    Attributes:
+        space: What is left of it.
+        waiting: The jobs that do not get any, and why.
+        no_room: Which setting leaves none for something that was promised; None: there is room for all of that.
+    """
+
+    def __init__(
+        self, space: Space, aside: Aside, found: Mapping[FetchId, Want], coming: Mapping[FetchId, Want]
+    ) -> None:
+        """Begin with what is `coming`, of what jobs wait for (`found`) and other things."""
+        self.space, self._aside, self._found = space, aside, found
+        self._coming = {fetch: want for fetch, want in coming.items() if fetch not in aside}
+        self._wanted = {fetch: found[fetch] for fetch in found if fetch in self._coming}
+        self._held: dict[FetchId, Want] = {}
+        self._others: list[WaitsForRoom] = []  # why what could come waits
+        self.waiting: dict[str, WaitsForRoom] = {}
+        self.no_room: str | None = None
+
+    def all(self) -> list[Want]:
+        """Return what is fetched, and what is here of what was set aside."""
+        held = [want._replace(places=()) for fetch, want in self._held.items() if fetch not in self._wanted]
+        return [*self._wanted.values(), *held]
+
+    def give_job(self, job: str, fetches: Sequence[FetchId], more_bytes: int) -> None:
+        """Let a job have room for its files, and for so many bytes more."""
+        new = [self._found[fetch] for fetch in fetches if fetch not in self._wanted]
+        if any(self._aside.is_being_set(want.id) for want in new):
+            self._hold(new)
+            return
+        need_bytes = more_bytes + sum(map(self._aside.lacks, new))
+        if self._give(fetches[0].manager, new, need_bytes, job) or len(new) < len(fetches):
+            self.space.take(fetches[0].manager, need_bytes)
+
+    def give_keep(self, row: KeepRow, *, jobs_wait: bool) -> None:
+        """Let what was promised have room, if jobs leave any."""
+        want = want_of(row)
+        if want.id in self._wanted:
+            if row.is_directory:
+                self._wanted[want.id] = self._wanted[want.id]._replace(is_directory=True)
+        elif want.id in self._coming:
+            self._wanted[want.id] = want
+        elif jobs_wait or self._aside.is_being_set(want.id):
+            self._hold([want])
+            self.no_room = JOBS_FIRST.setting
+        else:
+            need_bytes = self._aside.lacks(want)
+            if self._give(row.manager, [want], need_bytes):
+                self.space.take(row.manager, need_bytes)
+
+    def _give(self, manager: str, new: Sequence[Want], need_bytes: int, job: str = "") -> bool:
+        why_not = self.space.why_not(manager, need_bytes)
+        if why_not is None:
+            self._wanted.update((want.id, want) for want in new)
+            self._aside.back(want.id for want in new)
+            return True
+        if job:
+            self.waiting[job] = why_not
+        else:
+            self.no_room = why_not.setting
+        if not any(map(self._aside.is_silent, new)):
+            self._others.append(why_not)
+        self._hold(new)
+        return False
+
+    def _hold(self, wants: Iterable[Want]) -> None:
+        """Keep what is here of what was set aside."""
+        self._held.update((want.id, want) for want in wants if want.id in self._aside)
+
+    def is_awaited(self, fetch: FetchId) -> bool:
+        """Tell whether somebody waits for room that a file has."""
+        return any(why.setting != PER_MANAGER or why.manager == fetch.manager for why in self._others)
+
+    def set_aside(self, fetch: FetchId, now: float) -> None:
+        """Take back the room of a file."""
+        self._aside.put(fetch, now)
+        self._held[fetch] = self._wanted.pop(fetch)

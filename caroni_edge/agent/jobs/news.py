@@ -22,6 +22,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.config.model import EVERYBODY
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
 from caroni_edge.objects.locations import LocationFailed, LocationFetched, LocationSized
+from caroni_edge.objects.transfer.effects import Held, PlacesSilent
 
 
 class NewsOfJobs:
@@ -60,12 +61,8 @@ class NewsOfJobs:
                 self._refusals.on_over(over.manager if over.short.of_manager else EVERYBODY, reason)
             case ObjectsLost(objects):
                 self._objects.lose(objects)
-            case ObjectFetched():
-                self._fetching.on_fetched(news, at)
-            case FetchedNoDirectory():
-                self._fetching.on_no_directory(news, at)
-            case PlaceRefused():
-                self._fetching.on_refused(news, at)
+            case ObjectFetched() | FetchedNoDirectory() | PlaceRefused() | PlacesSilent() | Held():
+                self._fetching.on_news(news, at)
             case LocationFetched() | LocationFailed() | LocationSized():
                 self._locations.on_news(news, at)
             case _:

@@ -14,7 +14,6 @@ from caroni_edge.objects.bucket import Leave
 from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.quota import NOTHING, Quota, Short
 from caroni_edge.objects.store.rows import StoredObject
-from caroni_edge.objects.transfer.fetch import Want
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +41,21 @@ class Space:
         going_bytes: What was let go for room on the disk, which is not there before the disk was looked at again.
     """
 
-    def __init__(self, quotas: "Quotas", disk_bytes: float, going_bytes: float, on_their_way: Iterable[Want]) -> None:
+    def __init__(
+        self, quotas: "Quotas", disk_bytes: float, going_bytes: float, taken: Iterable[tuple[str, int]]
+    ) -> None:
         """Begin with what is left now.
 
         Args:
             quotas: What may be here, and what goes.
             disk_bytes: What the disk has room for, with what is on its way.
             going_bytes: What was let go, and may be there still.
-            on_their_way: What is being fetched.
+            taken: How many bytes what is being fetched takes, each with its manager.
         """
         self._quotas, self._quota = quotas, quotas.quota()
         self._disk_bytes, self.going_bytes = disk_bytes, going_bytes
-        for want in on_their_way:
-            self.take(want.manager, want.object.size)
+        for manager, size_bytes in taken:
+            self.take(manager, size_bytes)
 
     def take(self, manager: str, size_bytes: int) -> None:
         """Reserve so many bytes for files of a manager."""
@@ -77,11 +78,11 @@ class Space:
         return WaitsForRoom(manager, "disk_floor", why)
 
 
-def reserved(wanted: Iterable[Want]) -> Mapping[str, int]:
-    """Return how many bytes are wanted, by manager."""
+def reserved(taken: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    """Return how many bytes are taken in all, by manager."""
     found: Counter[str] = Counter()
-    for want in wanted:
-        found[want.manager] += want.object.size
+    for manager, size_bytes in taken:
+        found[manager] += size_bytes
     return MappingProxyType(found)
 
 

@@ -20,7 +20,7 @@ from caroni_edge.objects.locations import (
     Sought,
 )
 from caroni_edge.objects.quota import OverQuota
-from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
+from caroni_edge.objects.transfer.effects import FetchId, Held, PlaceFailed, PlacesSilent
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.progress import Moving
 from caroni_edge.values.directories import NoDirectory
@@ -110,6 +110,10 @@ class Fetches(Arrivals):
         except OSError as error:
             raise NoRoom(f"a file that has come cannot be stored: {error.strerror}") from None
         self._files.given(_name_of(said.id), (said.object,), manager)
+        self._tell(said)
+
+    def heard(self, said: PlacesSilent | Held) -> None:
+        """Tell who does not answer, and what does not come now."""
         self._tell(said)
 
     def _say_refused(self, said: PlaceFailed) -> None:

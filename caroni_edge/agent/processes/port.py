@@ -12,7 +12,7 @@ from caroni_edge.objects.filework import FileNews
 from caroni_edge.objects.locations import LocationId, LocationNews, Sought
 from caroni_edge.objects.objects import Directory, Object, ObjectId
 from caroni_edge.objects.quota import Quota
-from caroni_edge.objects.transfer.effects import Failure, FetchId
+from caroni_edge.objects.transfer.effects import Failure, FetchId, Held, PlacesSilent
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.messages import Values
@@ -139,7 +139,8 @@ class PlaceRefused:
     why: Failure
 
 
-FetchNews = ObjectFetched | FetchedNoDirectory | PlaceRefused | LocationNews
+ObjectNews = ObjectFetched | FetchedNoDirectory | PlaceRefused | PlacesSilent | Held
+FetchNews = ObjectNews | LocationNews
 JobNews = JobEnded | JobStarted | JobRecalled | JobCollecting | FileNews | FetchNews | BucketNews
 """What a runner tells of jobs and their files, when it happens."""
 
@@ -194,7 +195,8 @@ class ObjectFetches(Protocol):
     """What the reactor needs of whoever fetches objects from other nodes, and files from their addresses.
 
     Each that comes is told by `ObjectFetched` or `LocationFetched`, again after a start of the process; each refusal by
-    `PlaceRefused` or `LocationFailed`.
+    `PlaceRefused` or `LocationFailed`. Who does not answer is told by `PlacesSilent`, and by `Held` how much is here of
+    an object that is wanted without a place.
     """
 
     def begin(self, wanted: Iterable[Want | Sought]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from math import inf
 
 from caroni_edge.base.moment import Chance
-from caroni_edge.objects.transfer.effects import AskerEffect, Failure, Fetched, FetchId, PlaceFailed, SayAsk
+from caroni_edge.objects.transfer.effects import AskerEffect, Failure, Fetched, FetchId, Held, PlaceFailed, SayAsk
 from caroni_edge.objects.transfer.fetch import Fetch, Want
 from caroni_edge.objects.transfer.pieces import GRAIN, Grain, Piece
 from caroni_edge.objects.transfer.places import Place, Places
@@ -95,6 +95,8 @@ class Asker:
             fetch = self._fetches[want.id] = Fetch(want, self._orders, self._grain, blocks)
         if fetch.stream is None:
             self._queue.add(fetch)
+        if not want.places:
+            self.effects.append(Held(want.id, want.object.size - fetch.pieces.left))
 
     def forget(self, fetch_id: FetchId) -> None:
         """Nobody wants it any more, or it was taken."""
@@ -139,6 +141,7 @@ class Asker:
             self._wait(fetch)
         self._queue.wake_all()
         self._places.reconnected()
+        self._say_silent()
         self._window.restart()
 
     # What holders say
@@ -163,6 +166,7 @@ class Asker:
             self.ignored += 1
             return
         stream.health.answered(piece.length)
+        self._say_silent()
         if took_s:
             stream.health.trip.measured(took_s)
             self._window.came(piece.length, took_s, stream.health.trip, now)
@@ -182,6 +186,7 @@ class Asker:
                 self._places.health(holder).narrow(no.chunk, now)
             case _:
                 self._places.health(holder).wait(no.retry_after, now)
+                self._say_silent()
         self._wait(fetch)
 
     # What was done
@@ -255,11 +260,17 @@ class Asker:
         self._streams.ask_for(fetch)
         if others_came:
             self._window.shrink(timeout_s, now)
-        if stream.health.missed(chunk, now):
+        is_gone = stream.health.missed(chunk, now)
+        self._say_silent()
+        if is_gone:
             self._leave(stream.place.holder)
         elif stream.health.is_silent() and self._choose(fetch, now, instead=stream.place.holder):
             stream.health.leave_alone(now)
             self._leave(stream.place.holder)
+
+    def _say_silent(self) -> None:
+        if (news := self._places.newly_silent()) is not None:
+            self.effects.append(news)
 
     def _look_at(self, fetch: Fetch, now: float) -> None:
         """See what has come: is it to be made safe, or to be hashed?"""

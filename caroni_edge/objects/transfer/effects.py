@@ -72,7 +72,22 @@ class PlaceFailed(NamedTuple):
     why: Failure
 
 
-AskerEffect = SayAsk | Write | Save | Hash | Fetched | PlaceFailed
+class PlacesSilent(NamedTuple):
+    """These nodes have left several questions unanswered; it is said anew when they are others."""
+
+    holders: frozenset[Peer]
+
+
+class Held(NamedTuple):
+    """An object that is wanted without a place is not asked for; so many bytes of it are here."""
+
+    fetch: FetchId
+    came: int
+
+
+Told = Fetched | PlaceFailed | PlacesSilent | Held
+"""What a node must know."""
+AskerEffect = SayAsk | Write | Save | Hash | Told
 
 
 class SayData(NamedTuple):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.moment import Chance
+from caroni_edge.objects.transfer.effects import PlacesSilent
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.objects.transfer.window import RoundTrip
 from caroni_edge.protocol.transfers import CHUNK_MAX, CHUNK_MIN
@@ -70,10 +71,14 @@ class Health:
         """Tell whether it has left several questions unanswered, so that another place would be better."""
         return self._rounds_in_row >= ROUNDS_ELSEWHERE
 
+    def is_mute(self) -> bool:
+        """Tell whether it has left several questions unanswered since it last said something."""
+        return self._unanswered >= ROUNDS_ELSEWHERE
+
     def answered(self, length: int) -> None:
         """So many bytes have come from there in one Data; that says nothing of larger ones that have not."""
         self._is_trusted = True
-        self.failures = self._rounds_in_row = 0
+        self.failures = self._rounds_in_row = self._unanswered = 0
         self._round_until = -inf
         if length >= self._missed or self._missed <= CHUNK_MIN:
             self._rounds = self._missed = 0
@@ -92,6 +97,7 @@ class Health:
         self._is_trusted = False
         self._rounds, self._missed = self._rounds + 1, chunk
         self._rounds_in_row += 1
+        self._unanswered += 1
         if self._rounds < ROUNDS_MAX:
             return False
         self._rounds = 0
@@ -113,6 +119,7 @@ class Health:
 
     def wait(self, retry_after_s: float, now: float) -> None:
         """It wants to be left alone for a while."""
+        self._unanswered = 0
         self.not_before = now + min(max(retry_after_s, RETRY_MIN_S), RETRY_MAX_S)
 
     def reconnected(self) -> None:
@@ -129,6 +136,7 @@ class Places:
         """Begin without knowing any."""
         self._chance = chance
         self._health: dict[Peer, Health] = {}
+        self._silent: frozenset[Peer] = frozenset()
 
     def health(self, holder: Peer) -> Health:
         """Return what is known of a holder."""
@@ -163,6 +171,14 @@ class Places:
         """This node's connection is another one: nothing that was missed before says anything of a place."""
         for health in self._health.values():
             health.reconnected()
+
+    def newly_silent(self) -> PlacesSilent | None:
+        """Return which holders are silent, where these are others than when that was asked last."""
+        silent = frozenset(holder for holder, health in self._health.items() if health.is_mute())
+        if silent == self._silent:
+            return None
+        self._silent = silent
+        return PlacesSilent(silent)
 
     def _usable_at(self, holder: Peer, not_before: Mapping[Peer, float]) -> float:
         return max(not_before.get(holder, -inf), self.health(holder).not_before)

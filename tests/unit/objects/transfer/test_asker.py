@@ -9,7 +9,7 @@ import pytest
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.asker import DISK_AGAIN_S, REFUSED_FOR_S, TICKET_AGAIN_S, Asker
-from caroni_edge.objects.transfer.effects import Fetched, Hash, PlaceFailed, Save, SayAsk, Write
+from caroni_edge.objects.transfer.effects import Fetched, Hash, Held, PlaceFailed, PlacesSilent, Save, SayAsk, Write
 from caroni_edge.objects.transfer.fetch import SAVE_AFTER_S, Want
 from caroni_edge.objects.transfer.pieces import chunks_of
 from caroni_edge.objects.transfer.places import RETRY_MAX_S, UNREACHABLE_FOR_S, Place
@@ -37,6 +37,8 @@ class Bench:
         self.done: list[str] = []
         self.failed: list[PlaceFailed] = []
         self.saves: list[Save] = []
+        self.silent: list[set[Peer]] = []
+        self.held: list[Held] = []
         self.written = self.wrong = 0
 
     def step(self, now: float | None = None) -> None:
@@ -54,6 +56,10 @@ class Bench:
                     self.done.append(fetch.sha256)
                 case PlaceFailed():
                     self.failed.append(effect)
+                case PlacesSilent(holders):
+                    self.silent.append(set(holders))
+                case Held():
+                    self.held.append(effect)
                 case Save():
                     self.saves.append(effect)
                 case Write(content=content):
@@ -262,6 +268,46 @@ def test_a_silent_place_is_left_for_another_one() -> None:
     bench.asks = [(holder, ask) for holder, ask in bench.asks if holder != silent]
     bench.run(20)
     assert bench.done
+
+
+def test_who_does_not_answer_is_said_and_that_it_does_again() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 1 << 20, A))
+    bench.step()
+    while not bench.silent:
+        bench.step(bench.asker.next_due())
+    assert 10.0 < bench.now < 60.0
+    bench.answer()
+    assert bench.silent == [{A}, set()]
+
+
+@pytest.mark.parametrize("says", ["busy", "a cut"])
+def test_what_says_anything_is_not_silent(says: str) -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 1 << 20, A))
+    bench.step()
+    while not bench.silent:
+        bench.step(bench.asker.next_due())
+    if says == "busy":
+        bench.refuse("busy")
+    else:
+        bench.asker.disconnected()
+        bench.step()
+    assert bench.silent == [{A}, set()]
+
+
+def test_what_is_wanted_without_a_place_is_held_and_goes_on_when_one_is_named() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 4 * BLOCK, A), blocks=b"\x01")
+    bench.step()
+    bench.asker.fetch(want_of("x", 4 * BLOCK))
+    bench.answer()
+    assert bench.held == [Held(want_of("x", 1).id, BLOCK)]
+    assert (bench.written, bench.asker.next_due()) == (0, inf)
+    bench.asker.fetch(want_of("x", 4 * BLOCK, B))
+    bench.run(20)
+    assert bench.done
+    assert bench.written == 3 * BLOCK
 
 
 def test_objects_of_a_silent_place_keep_none_of_another_one_waiting() -> None:
