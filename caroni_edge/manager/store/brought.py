@@ -66,11 +66,11 @@ class BroughtRows(Rows):
         """Return for how many objects a workflow waits."""
         return self._only(int, self.COUNT, workflow=workflow)
 
-    SIZE = "SELECT coalesce(sum(size), 0) FROM brought_objects WHERE workflow = :workflow"
+    SIZE = "SELECT coalesce((SELECT rows FROM row_counts WHERE what = 'brought_size' AND name = ''), 0)"
 
-    def size(self, workflow: int) -> int:
-        """Return how many bytes a workflow waits for."""
-        return self._only(int, self.SIZE, workflow=workflow)
+    def size(self) -> int:
+        """Return how many bytes all workflows wait for."""
+        return self._only(int, self.SIZE)
 
     LACKS = "SELECT EXISTS (SELECT 1 FROM brought_objects WHERE workflow = :workflow AND object = :object)"
 

@@ -93,8 +93,7 @@ class Brought(Part):
 
     def _short_of(self, more: int) -> str | None:
         """Return why there is no room for so many bytes more, beside what is on its way; None where there is."""
-        size = more + sum(self._store.brought.size(each) for each in self._store.brought.workflows())
-        size += self._copies.size_on_the_way
+        size = more + self._store.brought.size() + self._copies.size_on_the_way
         short = self._holdings.make_room(
             size, self._holdings.disk_lacks(size), self._context.settings.files_store_bytes
         )

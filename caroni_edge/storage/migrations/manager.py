@@ -343,3 +343,22 @@ def standing_offers(db: Database) -> None:
 def combined_made(db: Database) -> None:
     """Which object a manager has made, where an output that was put together is one."""
     script(db, "ALTER TABLE combined_outputs ADD COLUMN made TEXT;")
+
+
+@manager()
+def brought_size(db: Database) -> None:
+    """How many bytes held workflows wait for in all: kept with each change, so that no trigger has to add them up."""
+    script(
+        db,
+        """
+        INSERT INTO row_counts SELECT 'brought_size', '', size
+            FROM (SELECT sum(size) AS size FROM brought_objects) WHERE size > 0;
+        CREATE TRIGGER brought_counted AFTER INSERT ON brought_objects WHEN new.size > 0 BEGIN
+            INSERT INTO row_counts VALUES ('brought_size', '', new.size)
+            ON CONFLICT DO UPDATE SET rows = rows + new.size;
+        END;
+        CREATE TRIGGER brought_discounted AFTER DELETE ON brought_objects BEGIN
+            UPDATE row_counts SET rows = rows - old.size WHERE what = 'brought_size' AND name = '';
+        END;
+        """,
+    )

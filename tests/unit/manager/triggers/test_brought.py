@@ -373,3 +373,27 @@ def test_a_directory_costs_the_same_for_each_file() -> None:
 
     few, many = work(100), work(1000)
     assert many.is_like(few), (few, many)
+
+
+def test_a_trigger_costs_the_same_however_much_others_wait_for() -> None:
+    def work(count: int) -> Work:
+        bench, files = bring(count)
+        list_comes(bench, files)
+        inputs = {"night": directory_value("night", ONE)}
+        return work_of(
+            bench.database.conn,
+            lambda: bench.start("look", "w2", inputs=inputs, places={ONE.id: BOB}, ticket=TICKET),
+        )
+
+    few, many = work(100), work(1000)
+    assert many.is_like(few), (few, many)
+
+
+def test_what_is_waited_for_is_counted_as_it_comes_and_goes() -> None:
+    bench, files = bring()
+    list_comes(bench, files)
+    assert bench.store.brought.size() == sum(each.size for each in files)
+    come(bench, files[0])
+    assert bench.store.brought.size() == sum(each.size for each in files[1:])
+    bench.cancel("w1")
+    assert bench.store.brought.size() == 0
