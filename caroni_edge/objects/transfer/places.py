@@ -15,6 +15,8 @@ ROUNDS_MAX = 10
 """After so many rounds without an answer chunks become smaller; with the smallest, the place counts as unreachable."""
 ROUNDS_ELSEWHERE = 3
 """After so many rounds without an answer the bytes come from another place, if there is one."""
+ROUNDS_UNKNOWN = 1
+"""So many are enough of a place that has not answered on this connection: each of them takes seconds."""
 LEFT_ALONE = Backoff(first_s=10.0, max_s=300.0)
 """For so long a silent place is asked for nothing, when another one is asked instead."""
 UNREACHABLE_FOR_S = 600.0
@@ -49,6 +51,7 @@ class Health:
         trip: How long it takes to answer.
         not_before: Until then it is asked for nothing.
         failures: How often it was left alone since it last answered.
+        answers: It has answered what it was asked last, perhaps on an earlier connection.
     """
 
     def __init__(self) -> None:
@@ -56,7 +59,8 @@ class Health:
         self.trip = RoundTrip()
         self.not_before = -inf
         self._missed = self._rounds = 0
-        self.answered(CHUNK_MAX)
+        self._begin_anew(CHUNK_MAX)
+        self.answers = False
         self._chunk, self._chunk_until = CHUNK_MAX, -inf
 
     def chunk(self, passes: int, now: float) -> int:
@@ -68,8 +72,8 @@ class Health:
         return self._is_trusted
 
     def is_silent(self) -> bool:
-        """Tell whether it has left several questions unanswered, so that another place would be better."""
-        return self._rounds_in_row >= ROUNDS_ELSEWHERE
+        """Tell whether it has left so many questions unanswered that another place would be better."""
+        return self._rounds_in_row >= (ROUNDS_ELSEWHERE if self.trip.is_known else ROUNDS_UNKNOWN)
 
     def is_mute(self) -> bool:
         """Tell whether it has left several questions unanswered since it last said something."""
@@ -77,6 +81,10 @@ class Health:
 
     def answered(self, length: int) -> None:
         """So many bytes have come from there in one Data; that says nothing of larger ones that have not."""
+        self.answers = True
+        self._begin_anew(length)
+
+    def _begin_anew(self, length: int) -> None:
         self._is_trusted = True
         self.failures = self._rounds_in_row = self._unanswered = 0
         self._round_until = -inf
@@ -94,7 +102,7 @@ class Health:
             return False  # another object has said so already
         self.trip.missed()
         self._round_until = now + self.trip.timeout_s() / 2
-        self._is_trusted = False
+        self._is_trusted = self.answers = False
         self._rounds, self._missed = self._rounds + 1, chunk
         self._rounds_in_row += 1
         self._unanswered += 1
@@ -125,7 +133,7 @@ class Health:
     def reconnected(self) -> None:
         """This node's connection is another one: nothing that was missed before says anything of the place."""
         self.trip = RoundTrip()
-        self.answered(CHUNK_MAX)
+        self._begin_anew(CHUNK_MAX)
         self.not_before = -inf
 
 
@@ -147,6 +155,9 @@ class Places:
     ) -> Place | None:
         """Return the place that has failed least of those that may be asked now; any of them if they are alike.
 
+        One that has answered comes before others, unless it is being asked: so the others are tried, too, but nothing
+        else waits for that.
+
         Args:
             places: Where an object is.
             not_before: When a holder may be asked for this object.
@@ -159,8 +170,12 @@ class Places:
             if self._usable_at(place.holder, not_before) <= now
             and (self.health(place.holder).is_trusted() or place.holder not in asked)
         ]
-        ranked = [(self.health(place.holder).failures, self._chance.random(), place) for place in usable]
-        return min(ranked)[2] if ranked else None
+        ranked = [(*self._rank(place.holder, asked), self._chance.random(), place) for place in usable]
+        return min(ranked)[-1] if ranked else None
+
+    def _rank(self, holder: Peer, asked: Collection[Peer]) -> tuple[int, bool]:
+        health = self.health(holder)
+        return health.failures, not health.answers or holder in asked
 
     def usable_at(self, places: Iterable[Place], not_before: Mapping[Peer, float], now: float) -> float:
         """Return when one of the places may be asked."""

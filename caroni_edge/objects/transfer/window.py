@@ -33,6 +33,11 @@ class RoundTrip:
         self.smoothed_s = 0.0
         self._patience = 1.0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether something has come."""
+        return self.smoothed_s > 0.0
+
     def measured(self, took_s: float) -> None:
         """What was asked for once has come after so long."""
         self.least_s = min(self.least_s, took_s)

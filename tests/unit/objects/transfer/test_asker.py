@@ -14,6 +14,7 @@ from caroni_edge.objects.transfer.fetch import SAVE_AFTER_S, Want
 from caroni_edge.objects.transfer.pieces import chunks_of
 from caroni_edge.objects.transfer.places import RETRY_MAX_S, UNREACHABLE_FOR_S, Place
 from caroni_edge.objects.transfer.tickets import Peer
+from caroni_edge.objects.transfer.window import TIMEOUT_UNKNOWN_S
 from caroni_edge.protocol.transfers import CHUNK_MAX, TRANSFER_VERSION, Ask, Data, No, Reason
 
 A, B = Peer("agents", "a"), Peer("agents", "b")
@@ -28,8 +29,8 @@ def want_of(name: str, size: int, *holders: Peer, manager: str = "m1", order: in
 class Bench:
     """An asker whose Asks are answered when a test says so; whatever has come is right, but for `wrong` hashes."""
 
-    def __init__(self, down: float | None = None, **weights: float) -> None:
-        self.asker = Asker(SeededChance("bench"), lambda manager: weights.get(manager, 1.0), down)
+    def __init__(self, down: float | None = None, seed: int | str = "bench", **weights: float) -> None:
+        self.asker = Asker(SeededChance(seed), lambda manager: weights.get(manager, 1.0), down)
         self.asker.passes = CHUNK_MAX
         self.asker.connected()
         self.now = 0.0
@@ -268,6 +269,43 @@ def test_a_silent_place_is_left_for_another_one() -> None:
     bench.asks = [(holder, ask) for holder, ask in bench.asks if holder != silent]
     bench.run(20)
     assert bench.done
+
+
+def test_a_place_that_has_never_answered_is_left_after_seconds() -> None:
+    for seed in range(10):
+        bench = Bench(seed=seed)
+        bench.asker.fetch(want_of("x", 1 << 20, A, B))
+        bench.step()
+        first = bench.asks[0][0]
+        while all(holder == first for holder, _ in bench.asks):
+            bench.step(bench.asker.next_due())
+        assert bench.now <= 1.25 * TIMEOUT_UNKNOWN_S
+
+
+def test_a_place_that_answers_comes_first_after_a_cut_too() -> None:
+    bench = Bench()
+    bench.asker.fetch(want_of("x", 1000, A))
+    bench.run(2)
+    for number in range(20):
+        bench.asker.disconnected()
+        bench.asker.connected()
+        bench.asker.fetch(want_of(f"{number}", 1000, B, A))
+        bench.step()
+        assert {holder for holder, _ in bench.asks} == {A}
+        bench.run(2)
+    assert len(bench.done) == 21
+
+
+def test_another_place_is_tried_beside_one_that_answers() -> None:
+    bench = Bench()
+    for number in range(20):
+        bench.asker.fetch(want_of(f"{number}", 1 << 20, A, B))
+    asked = set()
+    while not bench.asker.is_idle():
+        bench.step(bench.now + 0.01)
+        asked |= {holder for holder, _ in bench.asks}
+        bench.answer()
+    assert asked == {A, B}
 
 
 def test_who_does_not_answer_is_said_and_that_it_does_again() -> None:
