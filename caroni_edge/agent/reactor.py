@@ -116,7 +116,7 @@ class AgentReactor(Assembly):
         self._offers = offers = Offers(context, refusals, shares, depth, resources)
         self._objects, self._depot = objects, depot = JobObjects(context), Depot(context)
         quotas, self._locations = Quotas(context), Locations(context, ledger)
-        aside = Aside(context.journal)
+        aside = Aside(context)
         self._file_room = FileRoom(context, quotas, depot, self._locations, aside)
         self._fetching = Fetching(context, ledger, self._file_room, depot, aside)
         self._intake = Intake(context, refusals, offers, ledger, objects, self._locations)

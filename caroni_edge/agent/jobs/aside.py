@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from caroni_edge.base.memory import Journal, Memory, MemoryDict
+from caroni_edge.agent.context import Context
+from caroni_edge.base.memory import Memory, MemoryDict
+from caroni_edge.objects.objects import id_of, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
@@ -27,12 +29,19 @@ class _Aside(NamedTuple):
 class Aside(Memory):
     """Which files have given back the room for what is missing of them; what has come stays, and takes its own."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, context: Context) -> None:
         """Begin with none, and without having heard of any place that is silent."""
-        super().__init__(journal)
+        super().__init__(context.journal)
+        self._rows = context.store.aside
         self._silent: frozenset[Peer] = frozenset()
-        self._since: MemoryDict[FetchId, float] = MemoryDict(journal)  # since when no place of it answers
-        self._set: MemoryDict[FetchId, _Aside] = MemoryDict(journal)
+        self._since: MemoryDict[FetchId, float] = MemoryDict(context.journal)  # since when no place of it answers
+        self._set: MemoryDict[FetchId, _Aside] = MemoryDict(context.journal)
+
+    def on_start(self, now: float) -> list[FetchId]:
+        """Take what was set aside when the last process ended, and return it: what others have begun since goes on."""
+        for row in self._rows.all():
+            self._set[FetchId(row.manager, sha256_of(row.object))] = _Aside(row.came, now + TURN_S)
+        return list(self._set)
 
     # What is heard
 
@@ -44,14 +53,17 @@ class Aside(Memory):
         """Note that nothing more of a file comes, and how much of it is here: the rest of its room is free."""
         if (known := self._set.get(fetch)) is not None:
             self._set[fetch] = known._replace(came=came)
+            self._rows.put(fetch.manager, id_of(fetch.sha256), came)
 
     def look(self, begun: Mapping[FetchId, Want], now: float) -> None:
         """Look whether places of what has begun answer."""
         for fetch in [each for each in self._since if each not in begun]:
             del self._since[fetch]
-        for fetch, known in list(self._set.items()):
-            if fetch not in begun or (known.came is None and now >= known.until):
-                del self._set[fetch]
+        self.back(
+            fetch
+            for fetch, known in list(self._set.items())
+            if fetch not in begun or (known.came is None and now >= known.until)
+        )
         for fetch, want in begun.items():
             if fetch in self._set or not self.is_silent(want):
                 self._since.pop(fetch, None)
@@ -78,7 +90,8 @@ class Aside(Memory):
     def back(self, fetches: Iterable[FetchId]) -> None:
         """Let files have room again."""
         for fetch in fetches:
-            self._set.pop(fetch, None)
+            if self._set.pop(fetch, None) is not None:
+                self._rows.end(fetch.manager, id_of(fetch.sha256))
 
     def __contains__(self, fetch: object) -> bool:
         """Tell whether a file is set aside."""

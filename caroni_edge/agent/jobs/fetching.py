@@ -52,7 +52,7 @@ class Fetching(Part):
 
     def on_start(self, at: Moment) -> None:
         """Go on with what was wanted when the last process ended."""
-        self._wants.update(self._room.wanted(self._wants, at))
+        self._wants.update(self._room.wanted(self._aside.on_start(at.now), at))
         self._seen = self._store.wanted.changes()
         self._deeds.begin_fetches(self._wants.values())
 

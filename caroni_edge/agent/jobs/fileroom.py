@@ -1,6 +1,6 @@
 """Which files may come now that jobs wait for, and what a depot has promised: those for which there is room."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
@@ -100,7 +100,7 @@ class FileRoom(Memory):
                 most = short.why if short is not None else f"this disk has room for {most_bytes:.0f} at most"
                 yield keep, f"it has {keep.size} bytes, and there would never be room here: {most}"
 
-    def wanted(self, begun: Mapping[FetchId, Want], at: Moment) -> Mapping[FetchId, Want]:
+    def wanted(self, begun: Collection[FetchId], at: Moment) -> Mapping[FetchId, Want]:
         """Return what is to be fetched now: what has `begun` already, and what there is room for beside that.
 
         What is set aside is among it, and has no places then: what has come of it stays here, and no more comes.

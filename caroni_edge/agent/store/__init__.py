@@ -3,6 +3,7 @@
 import sqlite3
 
 from caroni_edge.agent.store.answers import AnswerRows
+from caroni_edge.agent.store.aside import AsideRows
 from caroni_edge.agent.store.bucket import BucketRows
 from caroni_edge.agent.store.demands import DemandRows
 from caroni_edge.agent.store.facts import AgentFactRows
@@ -30,6 +31,7 @@ class Store:
     def __init__(self, conn: sqlite3.Connection) -> None:
         """Work on `conn`, inside the batch's transaction."""
         self.answers = AnswerRows(conn)
+        self.aside = AsideRows(conn)
         self.bucket = BucketRows(conn)
         self.demands = DemandRows(conn)
         self.facts = AgentFactRows(conn)

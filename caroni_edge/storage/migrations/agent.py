@@ -226,3 +226,16 @@ def keeps_in_turns(db: Database) -> None:
         CREATE INDEX keeps_line ON keeps (manager, holders);
         """,
     )
+
+
+@agent()
+def set_aside(db: Database) -> None:
+    """The files that have given their room to others, and how many bytes of each are here."""
+    script(
+        db,
+        """
+        CREATE TABLE set_aside (
+            manager TEXT NOT NULL, object TEXT NOT NULL, came INTEGER NOT NULL, PRIMARY KEY (manager, object)
+        ) WITHOUT ROWID;
+        """,
+    )

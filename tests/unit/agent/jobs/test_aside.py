@@ -11,6 +11,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import FetchId, Held, PlacesSilent
 from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.depots import ObjectsKeep, ObjectToKeep
+from caroni_edge.protocol.keeping import ObjectsDrop
 from caroni_edge.protocol.objects import ObjectPlace
 from caroni_edge.values.carried import object_value
 from tests.unit.agent.bench import Bench, job_type
@@ -119,6 +120,23 @@ def test_it_is_kept_for_a_place_that_answers_again_in_time(bench: Bench) -> None
     silent(bench, AWAY)
     pass_time(bench, IN_VAIN_S / 2)
     assert asked(bench) == {first}
+
+
+def test_after_a_restart_who_has_the_room_goes_on(bench: Bench) -> None:
+    bench.reload(files_store_bytes=8_000_000)
+    first = take(bench, found(1, 5_000_000), AT_AWAY)
+    second = take(bench, found(2, 7_000_000), AT_HERE, manager="m2")
+    silent(bench, AWAY)
+    pass_time(bench, IN_VAIN_S)
+    held(bench, first, came=1_000_000)
+    for _ in range(2):
+        assert (asked(bench), set(bench.runner.fetching)) == ({second}, {first, second})
+        bench.restart()
+    come(bench, second)
+    bench.send(ObjectsDrop(workflow="w1"), manager="m2")
+    pass_time(bench, ROOM_AGAIN_S)
+    bench.restart()
+    assert (asked(bench), bench.store.aside.all()) == ({first}, [])
 
 
 def test_the_bound_of_one_manager_takes_nothing_from_another_one(bench: Bench) -> None:

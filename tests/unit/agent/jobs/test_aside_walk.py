@@ -73,6 +73,12 @@ class World:
             bench.end(job)
             bench.send(ObjectsDrop(workflow=workflow), manager=manager)
 
+    def restart(self) -> None:
+        """Begin a new process: what it does not want goes, and it hears anew of the rest."""
+        self.bench.restart()
+        self.held.clear()
+        self.silent = frozenset()
+
     def come(self, want: Want) -> None:
         if not any(place.holder.node in self.up for place in want.places):
             return
@@ -93,6 +99,8 @@ def walk(seed: int) -> World:
             world.place()
         if world.random.random() < 0.1:
             world.up ^= {world.random.choice(HOSTS)}
+        if world.random.random() < 0.05:
+            world.restart()
         world.tick()
     world.up = set(HOSTS)
     for _ in range(MOST):
