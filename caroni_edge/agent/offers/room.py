@@ -61,13 +61,16 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
     of_staging: Counter[str] = Counter()
     live = store.load.live()
     for count in live:
+        if count.status is JobState.COLLECTING:  # it has no place any more
+            room.of_managers[count.manager] += count.jobs
+            continue
         by_status.get(count.status, room.pending)[count.manager, count.job_type] += count.jobs
         of_staging[count.manager] += count.jobs if count.status == JobState.STAGING else 0
     for kept in store.offers.reserved():
         room.queued[kept.manager, kept.job_type] += kept.ready
         room.pending[kept.manager, kept.job_type] += kept.waiting
     room.ahead = room.running.total() + room.queued.total()
-    _count_of_managers(room, store, settings, depth, of_staging)
+    _count_of_managers(room, settings, depth, of_staging)
     most_ready = max(settings.backlog, settings.backlog_most)
     more, over, room.well_queued = _more(depth, most_ready - settings.backlog, room.queued)
     # Jobs whose files are on their way count as pending. More of them than may be pending have come to ready places,
@@ -96,13 +99,11 @@ def look(store: Store, settings: AgentConfig, depth: Depth, resources: Resources
     return room
 
 
-def _count_of_managers(room: Room, store: Store, settings: AgentConfig, depth: Depth, of_staging: Counter[str]) -> None:
+def _count_of_managers(room: Room, settings: AgentConfig, depth: Depth, of_staging: Counter[str]) -> None:
     room.most_of_manager = settings.slots + depth.backlog + depth.pending
     for counts in (room.running, room.queued, room.pending):
         for (manager, _), jobs in counts.items():
             room.of_managers[manager] += jobs
-    for manager, jobs in store.load.collecting():
-        room.of_managers[manager] += jobs
     # More that wait than may, since jobs take longer now, keep out nothing that is ready: they may wait for that.
     waiting: Counter[str] = Counter()
     for (manager, _), jobs in room.pending.items():

@@ -30,30 +30,17 @@ class ManagerCount(NamedTuple):
     jobs: int
 
 
-class Collecting(NamedTuple):
-    """How many jobs of a manager have ended, and their files are being taken."""
-
-    manager: str
-    jobs: int
-
-
 class LoadRows(Rows):
     """Statements about the numbers of jobs."""
 
     LIVE = """
         SELECT state AS status, manager, job_type, jobs FROM load
-        WHERE state IN ('pending', 'staging', 'queued', 'running') AND jobs > 0 ORDER BY state, manager, job_type"""
+        WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting') AND jobs > 0
+        ORDER BY state, manager, job_type"""
 
     def live(self) -> list[Count]:
-        """Return how many jobs have a place here, running or not."""
+        """Return how many jobs are not over: those that have a place here, and those whose files are being taken."""
         return self._all(Count, self.LIVE)
-
-    COLLECTING = """
-        SELECT manager, sum(jobs) AS jobs FROM load WHERE state = 'collecting' AND jobs > 0 GROUP BY manager"""
-
-    def collecting(self) -> list[Collecting]:
-        """Return how many jobs of each manager have ended, and are not over."""
-        return self._all(Collecting, self.COLLECTING)
 
     LIVE_MANAGERS = """
         SELECT DISTINCT manager FROM load
