@@ -9,8 +9,8 @@ from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.triggers import Refused, Triggers
+from caroni_edge.manager.workflows.acting import Acting
 from caroni_edge.manager.workflows.bulk import Bulk, BulkAction
-from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Assembly
 from caroni_edge.protocol.triggers import Trigger
 
@@ -19,7 +19,7 @@ class WorkflowCommands(Assembly):
     """Commands on workflows and templates; each runs within a batch, by the parts of the reactor."""
 
     _store: Store
-    _engine: Engine
+    _acting: Acting
     _triggers: Triggers
     _pauses: Pauses
     _bulk: Bulk
@@ -39,7 +39,7 @@ class WorkflowCommands(Assembly):
             Refused: It is not there, or its state does not allow it.
         """
         row = self._workflow(workflow)
-        if not self._engine.cancel(row, at):
+        if not self._acting.cancel(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so it cannot be cancelled")
 
     def retry(self, workflow: str, at: Moment) -> None:
@@ -49,7 +49,7 @@ class WorkflowCommands(Assembly):
             Refused: It is not there, or there is nothing to retry.
         """
         row = self._workflow(workflow)
-        if not self._engine.retry(row, at):
+        if not self._acting.retry(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, so there is nothing to retry")
 
     def rerun(self, workflow: str, changed: Mapping[str, Any], new_id: str | None, at: Moment) -> tuple[str, bool]:
@@ -76,7 +76,7 @@ class WorkflowCommands(Assembly):
             Refused: It is not there, or has not ended.
         """
         row = self._workflow(workflow)
-        if not self._engine.delete(row, at):
+        if not self._acting.delete(row, at):
             raise Refused(409, f"the workflow {workflow} is {row.status}, and only what has ended can be deleted")
 
     def act_on_many(self, action: BulkAction, wanted: WorkflowFilter) -> None:

@@ -35,6 +35,7 @@ from caroni_edge.manager.triggers.evaluation import Evaluated
 from caroni_edge.manager.triggers.pauses import Pauses
 from caroni_edge.manager.triggers.rules import Rules
 from caroni_edge.manager.triggers.triggers import Triggers
+from caroni_edge.manager.workflows.acting import Acting
 from caroni_edge.manager.workflows.attempts import Attempts
 from caroni_edge.manager.workflows.bulk import Bulk
 from caroni_edge.manager.workflows.delays import Delays
@@ -107,8 +108,9 @@ class ManagerReactor(WorkflowCommands):
         self.objects = AgentObjects(context, self._engine, self.holdings, orders)
         self._depots, self._away = Depots(context, orders, engine.drops), Away(context)
         self._reconciliation = Reconciliation(context, engine, self._attempts, orders, self._logs, holds, handover)
-        self._pauses, self._bulk = Pauses(context, self._engine), Bulk(context, self._engine)
-        brought = Brought(context, engine, self._pauses, self.holdings, self.copies, storekeeper)
+        self._acting = Acting(context, engine, orders)
+        self._pauses, self._bulk = Pauses(context, engine), Bulk(context, self._acting)
+        brought = Brought(context, engine, self._acting, self._pauses, self.holdings, self.copies, storekeeper)
         self._triggers = Triggers(context, self._engine, self._pauses, self.holdings, brought, templates)
         self._rules, self._schedules = Rules(context, self._triggers), Schedules(context, self._triggers)
         self._lists = LargeLists(context, engine, self.holdings, ask_list)

@@ -19,6 +19,7 @@ from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.brought import BroughtRow
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.triggers.pauses import Pauses
+from caroni_edge.manager.workflows.acting import Acting
 from caroni_edge.manager.workflows.engine import Engine
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, id_of, sha256_of
@@ -52,6 +53,7 @@ class Brought(Part):
         self,
         context: Context,
         engine: Engine,
+        acting: Acting,
         pauses: Pauses,
         holdings: Holdings,
         copies: Copies,
@@ -59,10 +61,11 @@ class Brought(Part):
     ) -> None:
         """Let workflows begin by `engine`, but for those that `pauses` holds; `storekeeper` fetches what they lack.
 
-        `holdings` makes room for it, beside what `copies` fetches.
+        `holdings` makes room for it, beside what `copies` fetches; what does not come ends its workflow by `acting`.
         """
         super().__init__(context.journal)
-        self._context, self._store, self._engine, self._pauses = context, context.store, engine, pauses
+        self._context, self._store, self._engine, self._acting = context, context.store, engine, acting
+        self._pauses = pauses
         self._holdings, self._copies, self._storekeeper = holdings, copies, storekeeper
         self._me = context.topics.node
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(context.journal)
@@ -207,7 +210,7 @@ class Brought(Part):
     def _give_up(self, brought: BroughtRow, reason: str, at: Moment) -> None:
         row = self._store.workflows.by_seq(brought.workflow)
         if row.status is WorkflowState.HELD:
-            self._engine.cancel(row, at, reason=reason)
+            self._acting.cancel(row, at, reason=reason)
             self._is_changed = True
 
     # As time passes

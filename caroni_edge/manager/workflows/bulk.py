@@ -15,7 +15,7 @@ from caroni_edge.manager.lifecycle import ENDED, WORKFLOW, WorkflowEvent, Workfl
 from caroni_edge.manager.store.bulks import BulkRow
 from caroni_edge.manager.store.listed import WorkflowFilter
 from caroni_edge.manager.store.workflows import WorkflowRow
-from caroni_edge.manager.workflows.engine import Engine
+from caroni_edge.manager.workflows.acting import Acting
 from caroni_edge.node.parts import Part
 from caroni_edge.values.json import as_text
 
@@ -46,13 +46,13 @@ def filters_of(action: BulkAction, wanted: WorkflowFilter) -> list[WorkflowFilte
 class Bulk(Part):
     """Works off commands on many workflows, one after the other, while everything else goes on."""
 
-    def __init__(self, context: Context, engine: Engine) -> None:
-        """Do it by `engine`."""
+    def __init__(self, context: Context, acting: Acting) -> None:
+        """Do it by `acting`."""
         super().__init__(context.journal)
         self._store = context.store
         self._is_working = False
         self._do: Mapping[str, Callable[[WorkflowRow, Moment], bool]] = MappingProxyType(
-            {"cancel": engine.cancel, "retry": engine.retry, "delete": engine.delete}
+            {"cancel": acting.cancel, "retry": acting.retry, "delete": acting.delete}
         )
 
     def is_full(self) -> bool:

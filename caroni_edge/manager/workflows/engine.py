@@ -1,4 +1,4 @@
-"""How a workflow goes on: its steps are made, data flows from one to the next, it ends, and `retry` lets it go on.
+"""How a workflow goes on: its steps are made, data flows from one to the next, and it ends.
 
 The plan is shared and never changes; the state of a step is a row. No message costs work that grows with the workflow:
 a completed step touches its dependents only, and a scatter makes its instances a few at a time, as agents take them.
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import require, state_after, states_before
+from caroni_edge.base.states import require, state_after
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings, Names
 from caroni_edge.manager.jobs.orders import Orders
@@ -190,9 +190,10 @@ class Engine(Part):
         """Let a step that has ended out of its gates; return what follows for those that waited there."""
         gates = gates_of(propagation.plan, step.name)
         self.instances.admission.leave(step, gates)
-        return self._admit(propagation, gates) if propagation.goes_on else []
+        return self.admit(propagation, gates) if propagation.goes_on else []
 
-    def _admit(self, propagation: Propagation, gates: Iterable[tuple[str, int]]) -> list[WorkItem]:
+    def admit(self, propagation: Propagation, gates: Iterable[tuple[str, int]]) -> list[WorkItem]:
+        """Let steps through gates that have room; return what is to be done next."""
         admitted = self.instances.admission.admitted(propagation.row.seq, tuple(gates))
         return [item for step in admitted for item in self.instances.ready(propagation, step)]
 
@@ -312,59 +313,6 @@ class Engine(Part):
     def set_aside(self, step: StepRow) -> None:
         """Let a step of a failed workflow, whose job has ended, wait for `retry`."""
         self._store.steps.leave(step.id, require(STEP, step.status, StepEvent.SET_ASIDE, step=step.path))
-
-    def cancel(self, row: WorkflowRow, at: Moment, *, reason: str | None = None) -> bool:
-        """End a workflow as `cancelled`, for a reason if nobody wished it, and kill its jobs; return whether it did."""
-        if not self.statuses.end(row, WorkflowEvent.CANCEL, at, reason=reason):
-            return False
-        self._orders.kill_all(row.seq, "the workflow was cancelled", at)
-        self.instances.end_waits(row.seq)
-        before, after = states_before(STEP, StepEvent.CANCEL), state_after(STEP, StepEvent.CANCEL)
-        self._context.dirty_job_types |= self._store.steps.stop(row.seq, after, as_text(before))
-        self.drops.on_end(row, {})
-        return True
-
-    def delete(self, row: WorkflowRow, at: Moment) -> bool:
-        """Delete a workflow that has ended, with all that belongs to it; return whether its state allowed it.
-
-        It is gone at once; its steps go little by little (`Retention`). What still runs of it nobody wants any more.
-        """
-        if row.status not in ENDED:
-            return False
-        self._orders.kill_all(row.seq, "the workflow was deleted", at)
-        for step in self._store.steps.growing(row.seq):
-            self._context.growing.discard(step)
-        self.drops.on_delete(row)
-        self._store.workflows.delete([row.seq])
-        log.warning("workflow deleted", extra={"action": "workflow_deleted", "workflow": row.id})
-        return True
-
-    def retry(self, row: WorkflowRow, at: Moment) -> bool:
-        """Give steps that failed or are in doubt fresh attempts; return whether there was anything to retry."""
-        released = self._store.steps.release(row.seq)
-        self._context.dirty_job_types |= released
-        self._context.lacking.add(row.seq)
-        if row.status is WorkflowState.STALLED:
-            return bool(released) and self.statuses.resume(row, WorkflowEvent.RETRY, at)
-        changed = self.statuses.begin_again(row, at)
-        if changed is not None:
-            self._begin_again(Propagation(changed, self.plan(row.plan), at))
-        return changed is not None
-
-    def _begin_again(self, propagation: Propagation) -> None:
-        """Let the steps of a workflow that failed go on from where they are."""
-        steps, seq = self._store.steps, propagation.row.seq
-        steps.look_at_again(seq, state_after(STEP, StepEvent.LOOKED_AT_AGAIN))
-        self._context.dirty_job_types |= steps.demand(
-            seq, state_after(STEP, StepEvent.DEMANDED), as_text(states_before(STEP, StepEvent.DEMANDED))
-        )
-        self._context.growing |= steps.growing(seq)
-        follow: list[WorkItem] = [Ready(step) for step in steps.ready(seq)]
-        follow += [PartsDone(step) for step in steps.go_on(seq, state_after(STEP, StepEvent.GOES_ON))]
-        self.follow(propagation, follow)
-        self.follow(propagation, self._admit(propagation, self._store.gates.of_workflow(seq)))
-        if propagation.goes_on and propagation.row.steps_left == 0:
-            self.complete(propagation)
 
     def _step(self, row: WorkflowRow, path: str) -> StepRow:
         step = self._store.steps.by_path(row.seq, path)
