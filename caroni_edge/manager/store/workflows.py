@@ -29,6 +29,25 @@ class WorkflowRow(NamedTuple):
     labels: str = "{}"
 
 
+class WorkflowChange(NamedTuple):
+    """What a workflow is in from now on, and the event that says so; `outputs` is JSON.
+
+    Attributes:
+        reason: Why it is in this state.
+        started: When its steps were made; None leaves that as it is.
+        ended: When it ended; None: it has not.
+        last_event: It is published again when the workflow is triggered again.
+    """
+
+    seq: int
+    status: WorkflowState
+    reason: str | None
+    started: float | None
+    ended: float | None
+    outputs: str | None
+    last_event: bytes
+
+
 class WorkflowCount(NamedTuple):
     """How many workflows are in a state."""
 
@@ -48,16 +67,19 @@ class WorkflowRows(Rows):
 
     ADD = """
         INSERT INTO workflows (id, template, plan, content, status, priority, inputs, reply_to, steps_left, cause,
-            labels, created, started)
+            labels, created, started, reason, last_event)
         VALUES (:id, :template, :plan, :content, :status, :priority, :inputs, :reply_to, :steps_left, :cause,
-            :labels, :created, :started)"""
+            :labels, :created, :started, :reason, :said)"""
     ADD_LABELS = """
         INSERT INTO workflow_labels (label, workflow)
         SELECT l.key || '=' || l.value, :workflow FROM json_each(:labels) l"""
 
-    def add(self, row: WorkflowRow, date: float, started: float | None) -> int:
-        """Add a workflow, and return its seq (that of `row` does not count); `started` is None for one that is held."""
-        seq = self._insert(self.ADD, **row._asdict(), created=date, started=started)
+    def add(self, row: WorkflowRow, date: float, *, started: float | None, reason: str | None, said: bytes) -> int:
+        """Add a workflow, and return its seq (that of `row` does not count); `said` is its `WorkflowChange.last_event`.
+
+        `started` is None for one that is held.
+        """
+        seq = self._insert(self.ADD, **row._asdict(), created=date, started=started, reason=reason, said=said)
         if row.labels != "{}":
             self._run(self.ADD_LABELS, workflow=seq, labels=row.labels)
         return seq
@@ -87,17 +109,14 @@ class WorkflowRows(Rows):
         """Count the workflows that something has started and that have not ended."""
         return self._one(int, self.UNENDED, cause=cause) or 0
 
-    SET_STATUS = "UPDATE workflows SET status = :status, reason = :reason WHERE seq = :seq"
+    CHANGE = """
+        UPDATE workflows SET status = :status, reason = :reason, started = coalesce(:started, started), ended = :ended,
+            outputs = :outputs, last_event = :last_event
+        WHERE seq = :seq"""
 
-    def set_status(self, seq: int, status: WorkflowState, reason: str | None = None) -> None:
-        """Note a state that is not the end, and why."""
-        self._run(self.SET_STATUS, seq=seq, status=status, reason=reason)
-
-    SET_STARTED = "UPDATE workflows SET started = :date WHERE seq = :seq"
-
-    def set_started(self, seq: int, date: float) -> None:
-        """Note when the steps of a workflow are made that was held."""
-        self._run(self.SET_STARTED, seq=seq, date=date)
+    def change(self, change: WorkflowChange) -> None:
+        """Keep the state of a workflow that has changed."""
+        self._run(self.CHANGE, **change._asdict())
 
     HELD = f"""
         SELECT {columns(WorkflowRow)} FROM workflows WHERE template = :template AND status = 'held'
@@ -107,48 +126,28 @@ class WorkflowRows(Rows):
         """Return the workflows of a template that have been held longest, and lack no files."""
         return self._all(WorkflowRow, self.HELD, template=template, limit=limit)
 
-    SET_ENDED = """
-        UPDATE workflows SET status = :status, reason = :reason, outputs = :outputs, ended = :ended WHERE seq = :seq"""
-
-    def set_ended(
-        self,
-        seq: int,
-        status: WorkflowState,
-        *,
-        reason: str | None = None,
-        outputs: str | None = None,
-        date: float | None = None,
-    ) -> None:
-        """Note the end, or (without `date`) that it goes on."""
-        self._run(self.SET_ENDED, seq=seq, status=status, reason=reason, outputs=outputs, ended=date)
-
     STEP_COMPLETED = "UPDATE workflows SET steps_left = steps_left - 1 WHERE seq = :seq RETURNING steps_left"
 
     def step_completed(self, seq: int) -> int:
         """Count one step off, and return how many are left."""
         return self._only(int, self.STEP_COMPLETED, seq=seq)
 
-    SET_LAST_EVENT = "UPDATE workflows SET last_event = :body WHERE seq = :seq"
-
-    def set_last_event(self, seq: int, body: bytes) -> None:
-        """Keep the event that is published again when the workflow is triggered again."""
-        self._run(self.SET_LAST_EVENT, seq=seq, body=body)
-
     LAST_EVENT = "SELECT last_event FROM workflows WHERE seq = :seq"
 
     def last_event(self, seq: int) -> bytes | None:
-        """Return what `set_last_event` has kept."""
+        """Return the event that is published again when a workflow is triggered again."""
         return self._one(bytes, self.LAST_EVENT, seq=seq)
 
     # Those that something concerns
 
-    OF_JOBS = """
-        SELECT DISTINCT w.seq FROM json_each(:jobs) j CROSS JOIN jobs ON jobs.job = j.value AND jobs.agent = :agent
-        CROSS JOIN steps s ON s.id = jobs.step CROSS JOIN workflows w ON w.seq = s.workflow WHERE w.status = :status"""
+    RUN_OF_JOBS = """
+        UPDATE workflows SET status = :status, reason = NULL WHERE status = :before AND seq IN (
+            SELECT s.workflow FROM json_each(:jobs) j CROSS JOIN jobs ON jobs.job = j.value AND jobs.agent = :agent
+            CROSS JOIN steps s ON s.id = jobs.step)"""
 
-    def of_jobs(self, agent: str, jobs_json: str, status: WorkflowState) -> list[int]:
-        """Return the workflows with this status that have one of these jobs (a JSON list) at an agent."""
-        return self._all(int, self.OF_JOBS, agent=agent, jobs=jobs_json, status=status)
+    def run_of_jobs(self, agent: str, jobs_json: str, before: WorkflowState, status: WorkflowState) -> None:
+        """Note a state of the workflows in the one `before` that have one of these jobs (a JSON list) at an agent."""
+        self._run(self.RUN_OF_JOBS, agent=agent, jobs=jobs_json, before=before, status=status)
 
     WAITING = f"""
         SELECT DISTINCT w.seq FROM steps s CROSS JOIN workflows w ON w.seq = s.workflow

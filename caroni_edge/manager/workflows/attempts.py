@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from caroni_edge.base.moment import Moment
-from caroni_edge.base.states import advance
+from caroni_edge.base.states import advance, state_after, states_before
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.jobs.handover import OVER, is_misfed
 from caroni_edge.manager.jobs.orders import Orders
-from caroni_edge.manager.lifecycle import STEP, StepEvent, WorkflowEvent, WorkflowState
+from caroni_edge.manager.lifecycle import STEP, WORKFLOW, StepEvent, WorkflowEvent
 from caroni_edge.manager.store.jobs import JobEnd, JobRow
 from caroni_edge.manager.store.steps import StepRow
 from caroni_edge.manager.workflows.engine import Engine
@@ -55,8 +55,9 @@ class Attempts:
 
     def note_accepted(self, agent: str, jobs: Sequence[str]) -> None:
         """Note that an agent has these jobs: workflows that were `initializing` are `running` now."""
-        for seq in self._store.workflows.of_jobs(agent, as_text(jobs), WorkflowState.INITIALIZING):
-            self._engine.statuses.apply(self._store.workflows.by_seq(seq), WorkflowEvent.STEP_FULFILLED)
+        after = state_after(WORKFLOW, WorkflowEvent.STEP_FULFILLED)
+        (before,) = states_before(WORKFLOW, WorkflowEvent.STEP_FULFILLED)
+        self._store.workflows.run_of_jobs(agent, as_text(jobs), before, after)
 
     def on_declined(self, agent: str, message: JobDecline, at: Moment) -> None:
         """An agent does not take a job; that uses up an attempt only if it is final, or the job may have begun.

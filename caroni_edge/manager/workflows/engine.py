@@ -80,15 +80,14 @@ class Engine(Part):
 
     def start(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
         """Begin a workflow whose inputs have been checked: make its steps, and begin those that wait for nothing."""
-        row = row._replace(seq=self._store.workflows.add(row, at.date, started=at.date))
+        row = self.statuses.begin(row, at)
         self.name(row, inputs, at)
         self._begin(row, plan, inputs, at)
 
     def hold(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, lacks: Names = (), why: str = "") -> int:
         """Keep a workflow until its template is resumed, or what it lacks is here (`why`); return its number."""
-        row = row._replace(seq=self._store.workflows.add(row, at.date, started=None))
+        row = self.statuses.hold(row, at, lacks_files=why)
         self.name(row, inputs, at, lacks)
-        self.statuses.hold(row, at, lacks_files=why)
         return row.seq
 
     def name(self, row: WorkflowRow, inputs: Mapping[str, Any], at: Moment, lacks: Names = ()) -> None:
@@ -99,14 +98,10 @@ class Engine(Part):
     def release(self, row: WorkflowRow, at: Moment) -> int:
         """Begin a workflow that was held, by the plan that it was taken with; return how many steps that has."""
         plan = self.plan(row.plan)
-        self._store.workflows.set_started(row.seq, at.date)
-        self._begin(row, plan, msgspec.json.decode(row.inputs), at)
+        self._begin(self.statuses.begin(row, at), plan, msgspec.json.decode(row.inputs), at)
         return len(plan.steps)
 
     def _begin(self, row: WorkflowRow, plan: Plan, inputs: Mapping[str, Any], at: Moment) -> None:
-        row = self.statuses.apply(row, WorkflowEvent.STEPS_MADE) or row
-        self.statuses.say("caroni.workflow.started", row, at)
-        log.info("workflow started", extra={"action": "workflow_started", "workflow": row.id, "template": row.template})
         propagation = Propagation(row, plan, at)
         self.follow(propagation, self.instances.open(propagation, None, dict(inputs)))
         if not plan.steps:
