@@ -84,7 +84,7 @@ class Handover:
         return job if job is not None and job.open and not job.asked and job.agent == agent else None
 
 
-def is_misfed(store: Store, job: JobRow, said: JobStatusUpdate) -> bool:
+def is_misfed(step: StepRow, job: JobRow, said: JobStatusUpdate) -> bool:
     """Tell whether a job has surely had other inputs than its step is given: no result of it counts.
 
     One that runs may have inputs that its manager does not know yet; one that has ended may not. Of a job that was sent
@@ -93,7 +93,6 @@ def is_misfed(store: Store, job: JobRow, said: JobStatusUpdate) -> bool:
     is_over = said.status in OVER
     if not said.inputs_hash:
         return is_over and job.inputs_from is not None
-    step = store.steps.by_id(job.step)
     if step.deps_left:
         return is_over
     return said.inputs_hash != hash_of(msgspec.json.decode(step.inputs))

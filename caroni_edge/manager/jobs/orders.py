@@ -150,9 +150,11 @@ class Orders:
             self._store.jobs.delete(job.job)
             self._store.steps.take_back(step.id, status)
 
-    def kill_others(self, step: int, winner: str, at: Moment) -> None:
+    def kill_others(self, step: StepRow, winner: str, at: Moment) -> None:
         """Kill all open jobs of a step but `winner`, which has completed."""
-        for job in self._store.jobs.open_of_step(step):
+        if step.attempt <= 1:
+            return  # each has a number of its own
+        for job in self._store.jobs.open_of_step(step.id):
             if job.job != winner:
                 self.recall_takers(job.job)
                 self._kill(job.agent, job.job, "another attempt has completed", at)

@@ -97,13 +97,14 @@ class Attempts:
 
     def take_state(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         """Let what an agent says of an open job take effect, whatever its serial."""
-        if said.begun and not job.asked and is_misfed(self._store, job, said):
+        step = self._store.steps.by_id(job.step)
+        if said.begun and not job.asked and is_misfed(step, job, said):
             self._on_misfed(job, said, at)
             return
         was_seen = said.exit_code is not None
         match said.status:
             case "completed":
-                self._complete(job, said, at)
+                self._complete(step, job, said, at)
             case "failed" if said.final:
                 self._unfit(job, said, said.reason or "failed", at)
             case "failed":
@@ -112,7 +113,7 @@ class Attempts:
                 reason = f"killed at the agent: {said.reason or 'no reason was given'}"
                 self.failures.fail(job, _end(said, reason), at, was_seen=was_seen)
             case _:
-                self._go_on(job, said, at)
+                self._go_on(step, job, said, at)
 
     def _on_misfed(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         """End a job that has had other inputs than its step: no more are handed over to that."""
@@ -139,9 +140,8 @@ class Attempts:
         )
         return is_running
 
-    def _go_on(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
+    def _go_on(self, step: StepRow, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         is_running = self._note(job, said)
-        step = self._store.steps.by_id(job.step)
         if job.asked:
             self._context.outbox.put(job.agent, JobKill(job=job.job, reason="no step counts on it"))
         elif said.status == "pending":
@@ -176,8 +176,7 @@ class Attempts:
             self._context.outbox.put(agent, JobKill(job=name, reason=reason))
             self.failures.fail(job, JobEnd("failed", reason=reason, ended=at.date), at, is_final=True)
 
-    def _complete(self, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
-        step = self._store.steps.by_id(job.step)
+    def _complete(self, step: StepRow, job: JobRow, said: JobStatusUpdate, at: Moment) -> None:
         row = self._store.workflows.by_seq(step.workflow)
         outputs = said.outputs or {}
         if job.asked:
@@ -200,7 +199,7 @@ class Attempts:
             self._engine.drops.on_late(row, outputs, job.agent)
             _stale(job.agent, job.job)
             return
-        self._orders.kill_others(step.id, job.job, at)
+        self._orders.kill_others(step, job.job, at)
         ids = {"workflow": row.id, "step": step.path, "job": job.job, "attempt": job.attempt, "peer": job.agent}
         log.info("step completed", extra={"action": "step_completed", **ids})
         if step.remade:
