@@ -49,8 +49,10 @@ class JobFiles(Memory):
 
         That is so of a file at an address if its owner lists the host, as far as the agent says so.
         """
+        if "://" not in step.inputs and LOCATION not in step.inputs:
+            return True
         speaks = self._speaks_of_files(agent)
-        if "://" not in step.inputs and (speaks or LOCATION not in step.inputs):
+        if "://" not in step.inputs and speaks:
             return True
         inputs = msgspec.json.decode(step.inputs)
         if speaks:

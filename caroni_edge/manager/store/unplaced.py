@@ -83,7 +83,7 @@ class Unserved(NamedTuple):
 class UnplacedRows(Rows):
     """Statements about unplaced steps. Those that few may take are kept apart from the others."""
 
-    NEW_HERE = f"{_FREE_STEPS} AND NOT {_FAILED_HERE} {_BEST_FIRST}"
+    NEW_HERE = f"{_FREE_STEPS} AND NOT (s.attempt > 0 AND {_FAILED_HERE}) {_BEST_FIRST}"
     AGAIN_HERE = f"""
         {_FREE_STEPS} AND s.attempt > 0 AND {_FAILED_HERE} AND NOT (:others_first AND {_OTHER_AGENT}) {_BEST_FIRST}"""
     BOUND_HERE = f"""
@@ -111,18 +111,19 @@ class UnplacedRows(Rows):
         """
         if limit <= 0:
             return []
-        names = self.names_of([agent])
-        bound = self._all(
-            UnplacedStep,
-            self.BOUND_HERE,
-            job_type=job_type,
-            waiting=waiting,
-            agent=agent,
-            names=as_text(names),
-            limit=limit,
-            holders=as_text(self.names_of(holders) if holders else []),
-            others_first=others_first,
-        )
+        bound: list[UnplacedStep] = []
+        if self._has_bound(job_type):
+            bound = self._all(
+                UnplacedStep,
+                self.BOUND_HERE,
+                job_type=job_type,
+                waiting=waiting,
+                agent=agent,
+                names=as_text(self.names_of([agent])),
+                limit=limit,
+                holders=as_text(self.names_of(holders) if holders else []),
+                others_first=others_first,
+            )
         if holders:
             return bound
         free = self._all(UnplacedStep, self.NEW_HERE, job_type=job_type, waiting=waiting, agent=agent, limit=limit)
@@ -137,6 +138,12 @@ class UnplacedRows(Rows):
                 others_first=others_first,
             )
         return sorted([*bound, *free], key=lambda each: -each.step.priority)[:limit] if bound else free
+
+    HAS_BOUND = f"SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_bound WHERE {_BOUND})"
+
+    def _has_bound(self, job_type: str) -> bool:
+        """Tell whether any step of a job type is in the demand that few agents may take."""
+        return self._only(bool, self.HAS_BOUND, job_type=job_type)
 
     IS_DEMANDED = f"""
         SELECT EXISTS (SELECT 1 FROM steps s INDEXED BY steps_wanted WHERE {_FREE})
