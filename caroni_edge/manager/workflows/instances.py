@@ -1,8 +1,9 @@
 """Makes the rows of steps, and begins steps: those of a workflow and of workflows nested in it, and instances.
 
 A step is a row as soon as its workflow has begun. If its values decide nothing about it, agents are asked for it at
-once, ahead of its data. Otherwise it is *deferred*: what it does is decided when its data is there. It may be skipped
-(`when`), scattered into instances, run a nested workflow, be bound to agents by an expression, or wait at a gate.
+once, ahead of its data if that is not there. Otherwise it is *deferred*: what it does is decided when its data is
+there. It may be skipped (`when`), scattered into instances, run a nested workflow, be bound to agents by an expression
+or by its files, or wait at a gate.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from caroni_edge.manager.workflows.places import Places
 from caroni_edge.manager.workflows.propagation import Done, PartsDone, Propagation, Ready, StepFailed, WorkItem
 from caroni_edge.manager.workflows.scatters import NO_LENGTHS, Scatters
 from caroni_edge.objects.objects import ObjectId
+from caroni_edge.values.carried import objects_in
 from caroni_edge.values.json import as_text
 
 
@@ -57,9 +59,9 @@ class Instances:
         """Make a step; return what is to be done next."""
         path, name = (f"{parent.path}/{step.name}", f"{parent.name}/{step.name}") if parent else (step.name, step.name)
         deps_left = len(step.waits_for)
-        asked_ahead = bool(deps_left) and not values_decide(propagation.plan, name)
-        agents = as_text(sorted(step.agents)) if step.agents and asked_ahead else None
-        known = known_inputs(step, inputs) if asked_ahead else {}
+        known = _demanded_with(propagation.plan, name, inputs)
+        is_demanded = known is not None
+        agents = as_text(sorted(step.agents)) if step.agents and is_demanded else None
         row = self._store.steps.add(
             StepRow(
                 id=0,
@@ -67,21 +69,20 @@ class Instances:
                 path=path,
                 name=name,
                 job_type=step.job_type if not step.scatter else "",
-                status=require(STEP, StepState.CREATED, StepEvent.DEMANDED) if asked_ahead else StepState.CREATED,
+                status=require(STEP, StepState.CREATED, StepEvent.DEMANDED) if is_demanded else StepState.CREATED,
                 priority=propagation.row.priority,
                 deps_left=deps_left,
-                inputs=as_text(known),
+                inputs=as_text(known or {}),
                 parent=parent.id if parent else 0,
                 scatter_index=None,
-                deferred=not asked_ahead,
+                deferred=not is_demanded,
                 agents=agents,
             ),
         )
-        if not deps_left:
-            return [Ready(row)]
-        if asked_ahead:
-            self._demand(row)
-        words = inputs_misfit(step, known)
+        if known is None:
+            return [] if deps_left else [Ready(row)]
+        self._demand(row)
+        words = inputs_misfit(step, known) if deps_left else None
         return [StepFailed(row, words)] if words else []
 
     def _demand(self, step: StepRow) -> None:
@@ -261,6 +262,22 @@ class Instances:
         self._store.steps.set_inputs(step.id, as_text(merged))
         self._store.looks.drop(step.workflow, step.id)
         return [Ready(step._replace(inputs=as_text(merged)))]
+
+
+def _demanded_with(plan: Plan, name: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the inputs with which agents are asked for a step as soon as it is made; None where it is deferred.
+
+    One that waits for no other has all of them, unless there is something to be found out first: what an expression
+    gives, who may take it because of its files, or that they do not fit.
+    """
+    if values_decide(plan, name):
+        return None
+    step = plan.step_at(name)
+    known = known_inputs(step, inputs)
+    if step.waits_for:
+        return known
+    is_plain = not step.agents and all(each.name in known for each in step.inputs) and not objects_in(known)
+    return known if is_plain and inputs_misfit(step, known) is None else None
 
 
 def _inputs_of_workflow(workflow: Plan, given: dict[str, Any]) -> dict[str, Any]:
