@@ -217,7 +217,8 @@ class ObjectFiles:
         with self._opened(found.id) as source:
             data = source.read(found.size + 1)
         if Object(hashlib.sha256(data).hexdigest(), len(data)) != found:
-            self.remove(found.id)
+            if not self.is_right(found):
+                self.remove(found.id)
             raise Damaged(found.id)
         return data
 
@@ -237,7 +238,8 @@ class ObjectFiles:
             OSError: It cannot be read or written.
         """
         with self._opened(found.id) as source:
-            if os.fstat(source.fileno()).st_size != found.size or _read(source).object != found:
+            taken = _object_in(source)
+            if taken is None or taken.sha256 != found.sha256:
                 self.remove(found.id)
                 raise Damaged(found.id)
             if link and not executable:
@@ -245,13 +247,13 @@ class ObjectFiles:
                 return
             with open(path, "xb") as file:
                 if not _cloned(source, file):
-                    self._make_room(found.size)
+                    self._make_room(taken.size)
                     source.seek(0)
                     shutil.copyfileobj(source, file, PIECE_BYTES)
                 os.fchmod(file.fileno(), _EXECUTABLE if executable else _READ_ONLY)
 
     def is_right(self, found: Object) -> bool:
-        """Tell whether an object is what its name says, and there.
+        """Tell whether an object is what its name says, and there; its size may be what somebody else has said.
 
         Raises:
             OnlyInBucket: It is there.
@@ -259,9 +261,10 @@ class ObjectFiles:
         """
         try:
             with self._opened(found.id) as source:
-                return _read(source).object == found
-        except (Damaged, TooLarge):
+                taken = _object_in(source)
+        except Damaged:
             return False
+        return taken is not None and taken.sha256 == found.sha256
 
     def _opened(self, name: ObjectId) -> BinaryIO:
         try:
@@ -341,6 +344,14 @@ def _read(source: BinaryIO, copy: BinaryIO | None = None) -> Taken:
     if copy is not None:
         copy.flush()
     return Taken(Object(sha256.hexdigest(), size), sha1.hexdigest())
+
+
+def _object_in(source: BinaryIO) -> Object | None:
+    """Return what a file is as an object; None where it has more bytes than one may have."""
+    try:
+        return _read(source).object
+    except TooLarge:
+        return None
 
 
 def _cloned(source: BinaryIO, file: BinaryIO) -> bool:

@@ -130,5 +130,8 @@ def _check_together(entries: tuple[Entry, ...]) -> None:
         while folder := folder.rpartition("/")[0]:
             if folder in leaves:
                 raise NoDirectory(f"{shown(folder)} is a file in it, or an empty folder, and has files")
+    sizes = {each.object for each in entries if each.object}
+    if len({each.sha256 for each in sizes}) < len(sizes):
+        raise NoDirectory("it gives one file two sizes")
     if sum(each.object.size for each in entries if each.object) > SIZE_MAX_BYTES:
         raise NoDirectory(f"its files have more than {SIZE_MAX_BYTES} bytes together")

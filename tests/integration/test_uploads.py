@@ -132,6 +132,13 @@ def sending(server: WebServer, size: int) -> Iterator[socket.socket]:
         yield client
 
 
+def test_who_says_it_in_two_ways_is_asked_to(server: WebServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        head = f"Host: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+        client.sendall(f"PUT /api/objects/{NAME} HTTP/1.1\r\n{head}\r\n9\r\nfar more.\r\n0\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 411 ")
+
+
 def test_more_than_a_file_may_have_is_refused_before_it_comes(server: WebServer) -> None:
     with sending(server, 10_000_000_001) as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")

@@ -144,7 +144,17 @@ class Holdings(Part):
         if lacking := self._store.objects.files_lacking(self._me, name):
             what = f"{len(lacking)} files of {called(name, directory)} are not at this manager"
             return f"{what}, {lacking[0].object} is one of them: upload them"
+        if words := self.why_no_sizes(name):
+            return f"{called(name, directory)} {words}"
         return None
+
+    def why_no_sizes(self, directory: ObjectId) -> str | None:
+        """Return why what a directory says of its files is wrong, for people; None where no file here has another size.
+
+        Nobody would get such a file, and where it lies it would be looked at in vain.
+        """
+        other = self._store.objects.of_other_size(directory)
+        return None if other is None else f"says that {other.object} has {other.size} bytes, and that is not so"
 
     def lacking(self, inputs: Mapping[str, Any], brought: Names) -> list[LackingObject]:
         """Return what does not lie here of the objects that somebody brings, and of the directories among them."""

@@ -218,7 +218,7 @@ def announced(request: Request[Any, Any, Any]) -> int:
     Raises:
         Problem: 411, it is not said; 413, too many.
     """
-    size = request.content_length
+    size = None if "Transfer-Encoding" in request.headers else request.content_length
     if size is None:
         raise Problem(411, "say how large the file is, by the header Content-Length")
     if size > SIZE_MAX_BYTES:

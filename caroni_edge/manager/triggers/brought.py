@@ -174,6 +174,8 @@ class Brought(Part):
         lacking = self._store.objects.files_lacking(self._me, brought.object)
         if self._store.brought.count(brought.workflow) + len(lacking) > FILES_MAX:
             return f"has so many files that more than {FILES_MAX} would be brought for this workflow"
+        if words := self._holdings.why_no_sizes(brought.object):
+            return words
         if short := self._short_of(sum(each.size for each in lacking)):
             return f"does not find room here: {short}"
         self._store.brought.add(

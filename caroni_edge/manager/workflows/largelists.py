@@ -232,6 +232,10 @@ class LargeLists(Part):
         else:
             self._engine.follow(propagation, [PartsDone(step.id)])
 
+    def refuse(self, row: WorkflowRow, step_id: int, reason: str, at: Moment) -> None:
+        """Let a step fail, or a workflow (0), that cannot have what must be looked into for it."""
+        self._fail(self._propagation(row, at), self._step(step_id), reason)
+
     def _fail(self, propagation: Propagation, step: StepRow | None, reason: str) -> None:
         if step is None or step.status is StepState.COMPLETED:
             self._engine.fail(propagation.row, reason, propagation.at)

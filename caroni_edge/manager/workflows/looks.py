@@ -68,7 +68,8 @@ class Looks(Part):
 
     def _go_on(self, workflow: int, step: int, at: Moment) -> None:
         rows = self._store.looks.of(workflow, step)
-        lacking = [each for each in rows if self._store.objects.of(self._me, each.object) is None]
+        here = [self._store.objects.of(self._me, each.object) for each in rows]
+        lacking = [each for each, found in zip(rows, here, strict=True) if found is None]
         for each in lacking:
             self._look_due = -inf
             if not self._store.places.of(workflow, each.object):
@@ -76,6 +77,11 @@ class Looks(Part):
         if lacking or not rows:
             return
         row = self._store.workflows.by_seq(workflow)
+        for each, found in zip(rows, here, strict=True):
+            if found is not None and found.size != each.size:
+                said = f"input {each.name}: {each.object} was to have {each.size} bytes, and it has {found.size}"
+                self._lists.refuse(row, step, said, at)
+                return
         for each in rows:
             self.on_here(each.object)
             if is_directory(msgspec.json.decode(each.value)):

@@ -100,6 +100,14 @@ class ObjectRows(Rows):
         """Return which files of a directory do not lie here, or are not this manager's to read."""
         return self._all(StoredObject, self.FILES_LACKING, directory=directory, manager=manager)
 
+    OTHER_SIZE = """
+        SELECT d.object, d.size FROM directory_files d CROSS JOIN objects o ON o.object = d.object
+        WHERE d.directory = :directory AND o.size <> d.size LIMIT 1"""
+
+    def of_other_size(self, directory: ObjectId) -> StoredObject | None:
+        """Return a file that lies here and has not the size that a directory says; None for none."""
+        return self._one(StoredObject, self.OTHER_SIZE, directory=directory)
+
     DIRECTORIES_WITH = "SELECT directory FROM directory_files WHERE object = :object ORDER BY directory"
 
     def directories_with(self, name: ObjectId) -> list[ObjectId]:

@@ -198,6 +198,13 @@ def test_a_directory_that_is_not_here_is_refused_in_words(bench: Bench) -> None:
     assert f'2 files of the directory "night" are not at this manager, {PHOTO.id} is one of them' in refusal(bench)
 
 
+def test_a_directory_that_says_a_wrong_size_of_a_file_is_refused_in_words(bench: Bench) -> None:
+    upload(bench)
+    upload_list(bench, Object(PHOTO.sha256, 7))
+    start(bench, "folder", value=FOLDER_VALUE)
+    assert f"says that {PHOTO.id} has 7 bytes, and that is not so" in refusal(bench)
+
+
 def test_a_directory_is_lost_here_with_any_of_its_files(bench: Bench) -> None:
     upload(bench)
     upload_list(bench, PHOTO)

@@ -11,7 +11,7 @@ import pytest
 
 from caroni_edge.node.objectdisk import ObjectDisk
 from caroni_edge.objects import filework
-from caroni_edge.objects.disk import NoRoom, ObjectFiles
+from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
 from caroni_edge.objects.filework import TOGETHER_MAX, FileNews, FileWork, ObjectsLost
 from caroni_edge.objects.objects import Object
 
@@ -38,6 +38,21 @@ def worked_off(work: FileWork) -> None:
         item = work._queue.get()
         if item is not None:
             work._do(item)
+
+
+def test_what_somebody_says_of_its_size_lets_nothing_go_that_is_right(tmp_path: Path) -> None:
+    told: list[FileNews] = []
+    files = ObjectFiles(tmp_path)
+    work = FileWork(files, told.append)
+    found = stored(files, tmp_path)
+    lie = Object(found.sha256, 5)
+    work.verify([lie])
+    worked_off(work)
+    assert told == []
+    with pytest.raises(Damaged):
+        files.read(lie)
+    files.lend(lie, str(tmp_path / "lent"), link=False)
+    assert (tmp_path / "lent").read_bytes() == files.read(found) == CONTENT
 
 
 def test_what_is_damaged_goes_and_is_told_once_and_what_is_right_stays(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ BAD = "is no name of a file"
         (rows(row("a"), ["a/", False, 0, ""]), "names a file twice"),
         (rows(row("a"), row("a/b")), "is a file in it"),
         (rows(["a/", False, 0, ""], row("a/b/c")), "is a file in it, or an empty folder"),
+        (rows(row("a", 5), row("b", 6)), "gives one file two sizes"),
         (rows(row("b"), row("a")), "not in the one form"),
         (rows(row("a")) + b" ", "not in the one form"),
         (rows(row("a", 6_000_000_000), row("b", 6_000_000_000)), "10000000000 bytes together"),

@@ -323,6 +323,14 @@ def test_what_is_in_it_and_lies_here_is_not_fetched_again() -> None:
     assert [each.object for each in fetched(bench) if isinstance(each, Want)] == [LISTED, files[1]]
 
 
+def test_a_directory_that_says_a_wrong_size_of_what_lies_here_is_given_up() -> None:
+    bench, files = bring()
+    bench.call(lambda at: bench.store.objects.add(files[0], manager="m1", date=at.date))
+    list_comes(bench, [Object(files[0].sha256, 7), files[1]])
+    assert status(bench) == "cancelled"
+    assert f'the directory "night" says that {files[0].id} has 7 bytes' in bench.workflow()["reason"]
+
+
 def test_few_files_of_a_workflow_are_fetched_at_a_time() -> None:
     bench, files = bring(50)
     fetched(bench)

@@ -221,6 +221,14 @@ def test_a_value_that_is_not_what_its_agent_said_fails_the_step(content: bytes, 
     assert bench.step("use")["reason"].startswith(f"input x: a value of {len(content)} bytes: {said}")
 
 
+def test_a_value_of_another_size_than_its_agent_said_fails_the_step_and_stays_what_it_is() -> None:
+    bench = begun(given_value={**LARGE, "size": 5})
+    bench.bring(CONTENT)
+    assert bench.step("use")["reason"] == f"input x: {NUMBERS.id} was to have 5 bytes, and it has {NUMBERS.size}"
+    assert bench.evaluations == []
+    assert bench.store.objects.of("m1", NUMBERS.id) is not None
+
+
 def test_several_values_come_together_and_are_no_more_than_a_mebibyte() -> None:
     halves = [large_value(Object(digit * 64, 600_000), parse_type("int[]")) for digit in "bc"]
     both = after(
