@@ -76,11 +76,19 @@ class ListReader:
         key = found, json.dumps(spec)
         bounds = self._known.pop(key, None)
         if bounds is None:
-            bounds = self._bounds(found, spec)
+            bounds = self._bounds_of_what_is_right(found, spec)
         self._known[key] = bounds
         while len(self._known) > 1 and sum(map(len, self._known.values())) > 2 * REMEMBERED_ITEMS:
             self._known.popitem(last=False)
         return bounds
+
+    def _bounds_of_what_is_right(self, found: Object, spec: Any) -> "array[int]":
+        try:
+            return self._bounds(found, spec)
+        except Damaged:
+            if not self._storage.is_right(found):
+                raise
+            raise NoList(f"it has not the {found.size} bytes that were said") from None
 
     def _bounds(self, found: Object, spec: Any) -> "array[int]":
         if found.size <= IN_PROCESS_MAX_BYTES:

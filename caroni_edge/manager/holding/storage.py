@@ -135,6 +135,13 @@ class Storage:
             log.error("an object cannot be read: %s", error, extra={"action": "object_unreadable"})
             raise Damaged(found.id) from error
 
+    def is_right(self, found: Object) -> bool:
+        """Tell whether an object is what its name says, whatever size somebody says that it has."""
+        try:
+            return self.work.store.is_right(found)
+        except OSError:
+            return False
+
     def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
         """Take in bytes that were made here; return under which name they stay until rows say that they do, or not.
 

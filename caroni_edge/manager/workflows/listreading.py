@@ -282,11 +282,19 @@ def _items(value: Any, texts: Texts, *, apart: bool = True) -> Iterator[_Item]:
 
 
 def _text_of(value: Any, texts: Texts) -> bytes:
-    """Return the text of a value, with what is in objects in their places."""
+    """Return the text of a value, with what is in objects in their places.
+
+    Raises:
+        NoList: What is in one is no JSON.
+        Damaged: One does not lie here.
+    """
     read = {}
     for each in large_in(value):
         found = _object_of(each)
-        read[each["location"]] = read_large(texts.read(found, 0, found.size))
+        try:
+            read[each["location"]] = read_large(texts.read(found, 0, found.size))
+        except ValueError as problem:
+            raise NoList(str(problem)) from None
     return canonical(filled(value, read) if read else value).encode()
 
 

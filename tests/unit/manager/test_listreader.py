@@ -36,6 +36,9 @@ class Store:
     def read(self, found: Object) -> bytes:
         return self.files.read(found)
 
+    def is_right(self, found: Object) -> bool:
+        return self.files.is_right(found)
+
     def make(self, contents: Sequence[bytes]) -> tuple[str, tuple[Object, ...]]:
         return "giver", tuple(self.files.keep(each) for each in contents)
 
@@ -67,6 +70,17 @@ def running(tmp_path: Path) -> Any:
     running = Running(tmp_path)
     yield running
     running.close()
+
+
+@pytest.mark.parametrize(("content", "said_bytes"), [(SMALL, 3), (SMALL, 100), (LARGE, 1_200_000), (LARGE, 5)])
+def test_what_has_another_size_than_was_said_is_not_lost(running: Running, content: bytes, said_bytes: int) -> None:
+    running.store.files.keep(content)
+    lie = large_value(Object(sha256(content).hexdigest(), said_bytes), parse_type("int[]"))
+    running.reader.ask(Reading(1, 2, {"x": lie}))
+    items = running.items.get(timeout=PATIENCE_S)
+    assert items.lost is None
+    assert f"it has not the {said_bytes} bytes that were said" in str(items.problem)
+    assert running.ask(content).lengths == {"x": content.count(b",") + 1}
 
 
 @pytest.mark.parametrize(("content", "length"), [(SMALL, 3), (LARGE, 200_000)])

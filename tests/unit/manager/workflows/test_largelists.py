@@ -561,6 +561,16 @@ def test_large_values_within_a_list_are_merged_as_what_they_are() -> None:
     assert job.inputs["x"] == {**large([FEW, 1, *SPARSE]), "type": "Any"}
 
 
+def test_what_is_no_json_within_a_list_fails_the_step_that_it_is_merged_for() -> None:
+    data = b"[1,"
+    lies = large_value(Object(sha256(data).hexdigest(), len(data)), parse_type("int[]"))
+    bench = picked(Link(BOTH, "merge_flattened"), "Any", [lies, 1], large(FEW))
+    bench.bring(data)
+    bench.bring(content(FEW))
+    read_all(bench)
+    assert bench.step("use")["reason"] == "input x: merge_flattened: it is no JSON"
+
+
 @pytest.mark.parametrize(
     ("pick", "first", "said"),
     [
