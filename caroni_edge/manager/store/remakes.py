@@ -13,7 +13,9 @@ from caroni_edge.values.carried import LOCATION
 class RemakeRows(Rows):
     """Statements about steps and their files."""
 
-    WORKFLOWS = "SELECT DISTINCT workflow FROM steps WHERE status = 'fulfilling' AND instr(inputs, :location)"
+    WORKFLOWS = """
+        SELECT DISTINCT workflow FROM steps INDEXED BY steps_waiting
+        WHERE status = 'fulfilling' AND instr(inputs, :location)"""
 
     def workflows(self) -> list[int]:
         """Return the workflows with an unplaced step that takes large files."""
