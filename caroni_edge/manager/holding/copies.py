@@ -88,7 +88,9 @@ class Copies(Part):
 
     # What people ask for
 
-    def want(self, name: ObjectId, lacking: int, at: Moment, inside: InDirectory | None = None) -> int:
+    def want(
+        self, name: ObjectId, lacking: int, at: Moment, inside: InDirectory | None = None, *, most: int = WANTED_MAX
+    ) -> int:
         """Have a file brought that does not lie here; to be asked again and again until it does.
 
         Args:
@@ -96,6 +98,7 @@ class Copies(Part):
             lacking: How many bytes the disk has too few for it.
             at: The time.
             inside: The directory that names it, if no value does.
+            most: So many may be on their way together.
 
         Returns:
             How many bytes it has.
@@ -107,20 +110,20 @@ class Copies(Part):
         if failed is not None and at.now < failed.until:
             raise NotToBeHad(404, failed.why)
         if name not in self._wants:
-            self._begin(name, lacking, inside)
+            self._begin(name, lacking, inside, most)
         size = self._wants[name].object.size
         self._store.copies.want(WantedCopy(name, size, inside.directory if inside else None), at.date)
         self._look_due = min(self._look_due, at.now + LOOK_EVERY_S)
         return size
 
-    def _begin(self, name: ObjectId, lacking: int, inside: InDirectory | None) -> None:
+    def _begin(self, name: ObjectId, lacking: int, inside: InDirectory | None, at_once: int) -> None:
         found = self._store.places.anywhere(inside.directory if inside else name)
         size = inside.size if inside else found.size if found else None
         if found is None or size is None:
             gone = "what is no output of its workflow goes when that has completed"
             raise NotToBeHad(404, f"no workflow of this manager has the file {name}, or nobody has it any more: {gone}")
-        if len(self._wants) >= WANTED_MAX:
-            raise NotToBeHad(503, f"{WANTED_MAX} files are on their way to this manager already; try again later")
+        if len(self._wants) >= at_once:
+            raise NotToBeHad(503, f"{at_once} files are on their way to this manager already; try again later")
         most = self._context.settings.files_store_bytes
         if why := self._holdings.make_room(size + self.size_on_the_way, lacking, most):
             raise NotToBeHad(507, f"there is no room for the file: {why}")

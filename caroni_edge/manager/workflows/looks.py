@@ -18,7 +18,7 @@ import msgspec
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.context import Context
-from caroni_edge.manager.holding.copies import Copies, NotToBeHad
+from caroni_edge.manager.holding.copies import WANTED_MAX, Copies, NotToBeHad
 from caroni_edge.manager.holding.holdings import Holdings
 from caroni_edge.manager.workflows.largelists import LargeLists
 from caroni_edge.node.parts import Part
@@ -26,7 +26,7 @@ from caroni_edge.objects.objects import ObjectId
 from caroni_edge.values.carried import is_directory
 
 FETCHED_AT_ONCE = 20
-"""So many objects are fetched at a time that are looked inside."""
+"""So many objects are fetched at a time that are looked inside, beside all that people may want to have."""
 STEPS_AT_ONCE = 200
 LOOK_EVERY_S = 10.0
 
@@ -99,7 +99,7 @@ class Looks(Part):
                 self.on_here(name)
                 continue
             try:
-                self._copies.want(name, 0, at)
+                self._copies.want(name, 0, at, most=WANTED_MAX + FETCHED_AT_ONCE)
             except NotToBeHad as problem:
                 self._store.looks.explain(name, str(problem))
             else:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from caroni_edge.manager.holding.copies import FAILED_FOR_S
+from caroni_edge.manager.holding.copies import FAILED_FOR_S, WANTED_MAX
 from caroni_edge.manager.lifecycle import StepEvent, StepState, WorkflowState
 from caroni_edge.manager.templates.fileuse import FileUse
 from caroni_edge.manager.templates.plan import Plan, PlanStep
 from caroni_edge.manager.workflows.looks import FETCHED_AT_ONCE, LOOK_EVERY_S
-from caroni_edge.objects.objects import Object
+from caroni_edge.objects.objects import Object, id_of
 from caroni_edge.objects.transfer.effects import FetchId, PlaceFailed
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.objects.transfer.tickets import Peer
@@ -227,6 +227,17 @@ def test_a_value_of_another_size_than_its_agent_said_fails_the_step_and_stays_wh
     assert bench.step("use")["reason"] == f"input x: {NUMBERS.id} was to have 5 bytes, and it has {NUMBERS.size}"
     assert bench.evaluations == []
     assert bench.store.objects.of("m1", NUMBERS.id) is not None
+
+
+def test_what_people_want_to_have_holds_up_no_look() -> None:
+    bench = begun(given_value=7)
+    for number in range(WANTED_MAX):
+        name = id_of(f"{number:064x}")
+        bench.store.places.add(1, name, "a1", 100)
+        bench.call(lambda at, name=name: bench.reactor.copies.want(name, 0, at))  # type: ignore[misc]
+    bench.start("w", "w2", inputs={})
+    bench.complete(bench.place("a1"), "a1", out=LARGE)
+    assert NUMBERS in [each.object for each in fetched(bench)]
 
 
 def test_several_values_come_together_and_are_no_more_than_a_mebibyte() -> None:
