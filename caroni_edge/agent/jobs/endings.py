@@ -14,7 +14,9 @@ from caroni_edge.agent.offers.shares import Shares
 from caroni_edge.agent.processes.outcome import Completed, Failed, JobOutcome, Killed, NeverBegan, ProcessOutcome
 from caroni_edge.agent.processes.port import JobCollecting, JobEnded
 from caroni_edge.agent.store.jobs import TRIAL, JobRow, Running
-from caroni_edge.base.memory import Memory
+from caroni_edge.agent.store.slottime import MinuteOf
+from caroni_edge.agent.store.versions import BegunBy
+from caroni_edge.base.memory import Memory, MemoryDict
 from caroni_edge.base.moment import Moment
 
 log = logging.getLogger(__name__)
@@ -38,11 +40,22 @@ class Endings(Memory):
         self._store, self._ledger, self._shares, self._deeds = context.store, ledger, shares, context.deeds
         self._objects, self._refusals, self._unsaid, self._ahead = objects, refusals, unsaid, ahead
         self._ended: tuple[str, ...] = ()
+        self._busy_s: MemoryDict[tuple[str, int], float] = MemoryDict(context.journal)  # of managers, by minute
+        self._begun: MemoryDict[tuple[str, str], int] = MemoryDict(context.journal)  # by job type and version
 
     def take_ended(self) -> tuple[str, ...]:
         """Return, once, the jobs that have given back their slots."""
         ended, self._ended = self._ended, ()
         return ended
+
+    def keep_counts(self) -> None:
+        """Keep what was counted of jobs: once for all of a batch."""
+        if self._busy_s:
+            self._store.slot_time.add(MinuteOf(*key, busy_s) for key, busy_s in self._busy_s.items())
+            self._busy_s.clear()
+        if self._begun:
+            self._store.versions.count(BegunBy(*key, jobs) for key, jobs in self._begun.items())
+            self._begun.clear()
 
     def on_ended(self, ended: JobEnded, at: Moment) -> None:
         """End the job whose process has ended, or could not be started; a repeat changes nothing."""
@@ -100,7 +113,9 @@ class Endings(Memory):
         """Count the time that a job has held a slot, which it holds no more."""
         self._ended = (*self._ended, row.job)
         if row.started is not None:
-            self._store.slot_time.add(row.manager, minutes(row.started, date))
+            for minute, busy_s in minutes(row.started, date):
+                key = row.manager, minute
+                self._busy_s[key] = self._busy_s.get(key, 0.0) + busy_s
 
     def _found_started(self, row: JobRow, since: float | None, date: float, at: Moment) -> JobRow:
         """Return a job that was handed over, as it was when it had its slot; of most only the end is heard."""
@@ -118,7 +133,8 @@ class Endings(Memory):
     def count(self, row: JobRow) -> None:
         """Count a job that has got a slot, for the version of its job type."""
         if row.manager != TRIAL:
-            self._store.versions.count(row.job_type, row.version or "")
+            key = row.job_type, row.version or ""
+            self._begun[key] = self._begun.get(key, 0) + 1
 
     # Kill
 

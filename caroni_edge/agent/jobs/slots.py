@@ -67,6 +67,7 @@ class Slots(Part):
             self._shares.sync([*self._store.jobs.running(), *self.ahead.running()], at.now)
             self._is_synced = True
         self._give(at)
+        self.endings.keep_counts()
         self.endings.order_kills()
         self._unsaid.say(at)
 

@@ -32,6 +32,7 @@ class Forgetting:
         rows = self._store.demands.forget(peer) + self._store.managers.forget(peer)
         rows += self._store.objects.forget(peer) + self._store.keeps.forget(peer) + self._store.object_keys.forget(peer)
         rows += self._store.locations.forget(peer)
+        self._slots.endings.keep_counts()  # else what was counted of it in this batch would stay
         rows += self._store.slot_time.forget(peer) + self._store.turned_away.forget(peer)
         self._store.answers.end(peer)
         self._store.object_answers.end(peer)

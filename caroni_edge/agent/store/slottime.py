@@ -13,6 +13,14 @@ class Minute(NamedTuple):
     busy_s: float
 
 
+class MinuteOf(NamedTuple):
+    """Slot-time of one manager in one minute."""
+
+    manager: str
+    minute: int
+    busy_s: float
+
+
 class ManagerTime(NamedTuple):
     """Slot-time of one manager."""
 
@@ -27,11 +35,9 @@ class SlotTimeRows(Rows):
         INSERT INTO slot_time (minute, manager, busy_s) VALUES (:minute, :manager, :busy_s)
         ON CONFLICT (minute, manager) DO UPDATE SET busy_s = busy_s + excluded.busy_s"""
 
-    def add(self, manager: str, minutes: Iterable[Minute]) -> None:
-        """Add what a job of a manager has had."""
-        self._run_each(
-            self.ADD, ({"manager": manager, "minute": each.minute, "busy_s": each.busy_s} for each in minutes)
-        )
+    def add(self, minutes: Iterable[MinuteOf]) -> None:
+        """Add what jobs of managers have had."""
+        self._run_each(self.ADD, (each._asdict() for each in minutes))
 
     FORGET = "DELETE FROM slot_time WHERE manager = :manager"
 

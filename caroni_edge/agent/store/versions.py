@@ -1,5 +1,6 @@
 """The versions of job types that were in force, and how many jobs each has run."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from caroni_edge.storage.rows import Rows, columns
@@ -16,6 +17,14 @@ class VersionRow(NamedTuple):
 
     version: str
     since: float
+    jobs: int
+
+
+class BegunBy(NamedTuple):
+    """So many jobs have begun by a version of a job type."""
+
+    job_type: str
+    version: str
     jobs: int
 
 
@@ -36,11 +45,11 @@ class VersionRows(Rows):
         """Note that a version has come into force, for the first time or again."""
         self._run(self.ADD, job_type=job_type, version=version, since=since, source=source)
 
-    COUNT = "UPDATE versions SET jobs = jobs + 1 WHERE job_type = :job_type AND version = :version"
+    COUNT = "UPDATE versions SET jobs = jobs + :jobs WHERE job_type = :job_type AND version = :version"
 
-    def count(self, job_type: str, version: str) -> None:
-        """Count a job that begins."""
-        self._run(self.COUNT, job_type=job_type, version=version)
+    def count(self, begun: Iterable[BegunBy]) -> None:
+        """Count jobs that have begun."""
+        self._run_each(self.COUNT, (each._asdict() for each in begun))
 
     OF = f"""
         SELECT {columns(VersionRow)} FROM versions WHERE job_type = :job_type

@@ -2,10 +2,12 @@
 
 from caroni_edge.agent.jobs.slottime import KEPT_MINUTES, minutes
 from caroni_edge.agent.offers.refusals import PAUSED
-from caroni_edge.agent.store.slottime import ManagerTime, Minute
+from caroni_edge.agent.processes.port import JobEnded
+from caroni_edge.agent.store.slottime import ManagerTime, Minute, MinuteOf
 from caroni_edge.agent.store.turnedaway import TurnedAway
+from caroni_edge.base.moment import Moment
 from caroni_edge.protocol.messages import OfferAccept
-from tests.unit.agent.bench import Bench
+from tests.unit.agent.bench import COMPLETED, Bench
 
 EVER = 1 << 40
 
@@ -46,14 +48,14 @@ def test_a_repeated_end_counts_once() -> None:
 def test_a_day_is_kept() -> None:
     rows = Bench().store.slot_time
     for minute in (1000, 1001, 1001 + KEPT_MINUTES):
-        rows.add("m1", [Minute(minute, 60.0)])
+        rows.add([MinuteOf("m1", minute, 60.0)])
     assert [each.minute for each in rows.by_minute(0, EVER)] == [1001, 1001 + KEPT_MINUTES]
 
 
 def test_minutes_of_a_clock_that_was_far_ahead_go_when_it_is_right_again() -> None:
     rows = Bench().store.slot_time
     for minute in (9_000_000, 1000):
-        rows.add("m1", [Minute(minute, 60.0)])
+        rows.add([MinuteOf("m1", minute, 60.0)])
     assert [each.minute for each in rows.by_minute(0, EVER)] == [1000]
 
 
@@ -91,3 +93,32 @@ def test_nothing_is_kept_of_a_manager_that_is_forgotten() -> None:
     bench.call(lambda at: bench.reactor.forget_peer("m1", at))
     assert bench.store.slot_time.by_manager(0, EVER) == [ManagerTime("m2", 10.0)]
     assert [row.manager for row in bench.store.turned_away.latest(9)] == ["m2"]
+
+
+def test_nor_of_one_that_is_forgotten_in_the_batch_in_which_its_job_ends() -> None:
+    bench = Bench()
+    (job,) = bench.place(bench.new_job())
+    bench.advance(10.0)
+
+    def end_and_forget(at: Moment) -> None:
+        bench.reactor.on_news(JobEnded(job, COMPLETED, bench.date, 0), at)
+        bench.reactor.forget_peer("m1", at)
+
+    bench.call(end_and_forget)
+    assert bench.store.slot_time.by_manager(0, EVER) == []
+
+
+def test_what_ends_in_one_batch_is_written_once() -> None:
+    bench = Bench(slots=2)
+    jobs = [bench.place(bench.new_job())[0] for _ in range(2)]
+    bench.advance(10.0)
+    written: list[str] = []
+    bench.database.conn.set_trace_callback(lambda sql: written.append(sql) if "INTO slot_time" in sql else None)
+
+    def end_all(at: Moment) -> None:
+        for job in jobs:
+            bench.reactor.on_news(JobEnded(job, COMPLETED, bench.date, 0), at)
+
+    bench.call(end_all)
+    assert bench.store.slot_time.by_manager(0, EVER) == [ManagerTime("m1", 20.0)]
+    assert {"'m1', 20.0" in sql for sql in written} == {True}  # and not 10 s, twice
