@@ -65,7 +65,7 @@ def needed_files_are_collected() -> Iterator[None]:
 def outputs_go_with_the_rest() -> Iterator[None]:
     """When a workflow has completed agents are told to keep nothing of it."""
     on_end = Drops.on_end
-    with instead(Drops, "on_end", lambda drops, row, _outputs: on_end(drops, row, {})):
+    with instead(Drops, "on_end", lambda drops, row, _outputs, **facts: on_end(drops, row, {}, **facts)):
         yield
 
 

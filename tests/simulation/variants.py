@@ -238,10 +238,10 @@ def late_jobs_kept() -> Iterator[None]:
 def old_attempt_fails_the_present_one() -> Iterator[None]:
     """The failure of any attempt of a step counts as that of its present one."""
 
-    def fail(failures: Failures, job: JobRow, end: JobEnd, at: Moment) -> None:
+    def fail(failures: Failures, job: JobRow, end: JobEnd, at: Moment, **facts: bool) -> None:
         failures._store.jobs.close(job.job, end)
         step = failures._store.steps.by_id(job.step)
-        failures._again(failures._store.workflows.by_seq(step.workflow), step, job, end, at)
+        failures._again(failures._store.workflows.by_seq(step.workflow), step, job, end, at, **facts)
 
     with instead(Failures, "fail", fail):
         yield
@@ -283,8 +283,8 @@ def repeat_false_repeated() -> Iterator[None]:
     """A job that may not be repeated by itself is asked for anew like any other."""
     again = Failures._again
 
-    def anyway(failures: Failures, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment) -> None:
-        again(failures, row, step, job._replace(repeat=True), end, at)
+    def anyway(failures: Failures, row: Any, step: Any, job: JobRow, end: JobEnd, at: Moment, **facts: bool) -> None:
+        again(failures, row, step, job._replace(repeat=True), end, at, **facts)
 
     with instead(Failures, "_again", anyway):
         yield
