@@ -8,6 +8,7 @@ from caroni_edge.objects.transfer.tickets import Peer
 from caroni_edge.protocol.transfers import Ask
 from caroni_edge.transport.memory_broker import MemoryBroker
 from tests.objects.network import Line
+from tests.simulation.web import Web
 
 CALM = Line()
 
@@ -32,7 +33,8 @@ class Carrier:
 
     Attributes:
         line: What goes wrong.
-        made: Whose the objects are that jobs have made: pairs of a manager and a hash.
+        web: Hosts outside, from which bytes come by another way.
+        made: Whose the objects are that jobs have made, or that have come from outside: pairs of a manager and a hash.
         may_ask: Tells whether a liar was given a job that lets it have what it asks for.
         wrong: What must never be, and was.
         came_bytes: So many bytes have come to those who asked.
@@ -41,7 +43,7 @@ class Carrier:
     def __init__(self, broker: MemoryBroker, chance: Random) -> None:
         """Carry while the broker runs, on its time."""
         self._broker, self._chance = broker, chance
-        self.line = CALM
+        self.line, self.web = CALM, Web()
         self.made: set[tuple[str, str]] = set()
         self.may_ask: Callable[[Peer, Ask], bool] = lambda _asker, _ask: True
         self.wrong: list[str] = []

@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from random import Random
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -18,6 +19,7 @@ from caroni_edge.values.directories import Entry, files_of, read, written
 from caroni_edge.values.json import canonical
 from caroni_edge.values.large import filled, large_in, large_value
 from caroni_edge.values.parsing import parse_type
+from caroni_edge.values.remote import is_remote
 from tests.objects import nodes
 
 SIZES = (17_000, 40_000, 120_000, 400_000)
@@ -31,6 +33,9 @@ REMEMBERED = 1000
 
 ITEMS, ITEM_CHARS, LONG_ITEM_CHARS = 4, 2500, 17_000
 """A list has so many items, one of which is an object by itself where the list is taken apart."""
+
+HOSTS = ("lab.example", "far.example:8443")
+"""Where files lie that come from outside."""
 
 _texts: dict[str, str] = {}
 _made: dict[str, bytes] = {}
@@ -85,6 +90,21 @@ def made_of(content: bytes) -> Object:
     return found
 
 
+# Files at addresses
+
+
+def file_outside(name: str) -> dict[str, Any]:
+    """Return the value of a file at an address, as users give it: with its checksum."""
+    location = f"https://{HOSTS[crc32(name.encode()) % len(HOSTS)]}/{name}"
+    checksum = f"sha256${object_saying(text_at(location)).sha256}"
+    return {"class": "File", "location": location, "checksum": checksum}
+
+
+def text_at(location: str) -> str:
+    """Return what the file at an address says."""
+    return f"the file at {location}"
+
+
 # What jobs give
 
 
@@ -136,7 +156,8 @@ def said_by(value: Any) -> str:
     if isinstance(value, dict) and is_directory(value):
         said = "{" + ",".join(f"{path}={text}" for path, text in sorted(texts_in(value).items())) + "}"
     elif isinstance(value, dict):
-        said = _texts[_hash_of(value)]
+        location = value["location"]
+        said = text_at(location) if is_remote(location) else _texts[_hash_of(value)]
     else:
         said = canonical(value) if isinstance(value, list) else str(value)
     return said if len(said) <= SAID_MAX_CHARS else f"{said[:20]}…{sha256(said.encode()).hexdigest()[:16]}"

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from random import Random
 
+from tests.simulation.contents import HOSTS
 from tests.simulation.federation import MUCH_BYTES, Federation
 from tests.simulation.members import Agent, Holder
 from tests.simulation.plans import TYPES
@@ -181,6 +182,39 @@ def full_disk(federation: Federation) -> None:
             member.say_free(MUCH_BYTES)
 
     federation.later(lasts_s, clear)
+
+
+# Hosts outside
+
+
+def host_away(federation: Federation) -> None:
+    """A host outside does not answer for a while."""
+    _host_is(federation, federation.carrier.web.down, "does not answer")
+
+
+def host_changes(federation: Federation) -> None:
+    """The files of a host outside have other bytes for a while."""
+    _host_is(federation, federation.carrier.web.changed, "gives other bytes")
+
+
+def host_slow(federation: Federation) -> None:
+    """A host outside gives little at a time for a while."""
+    _host_is(federation, federation.carrier.web.slow, "is slow")
+
+
+def hosts_cut(federation: Federation) -> None:
+    """What hosts outside give ends too early, often, for a while."""
+    web, lasts_s = federation.carrier.web, a_while_s(federation.chance)
+    web.cuts = federation.chance.choice((0.3, 0.9))
+    federation.note(f"{web.cuts:.0%} of what comes from outside is cut for {lasts_s:.0f} s")
+    federation.later(lasts_s, lambda: setattr(web, "cuts", 0.0))
+
+
+def _host_is(federation: Federation, hosts: set[str], what: str) -> None:
+    host, lasts_s = federation.chance.choice(HOSTS), a_while_s(federation.chance)
+    federation.note(f"{host} {what} for {lasts_s:.0f} s")
+    hosts.add(host)
+    federation.later(lasts_s, lambda: hosts.discard(host))
 
 
 # Databases
@@ -372,6 +406,10 @@ FAULTS: Mapping[str, tuple[float, Do]] = {
     "flip bit": (1, flip_bit),
     "lose file": (1, lose_file),
     "full disk": (1, full_disk),
+    "host away": (1, host_away),
+    "host changes": (1, host_changes),
+    "host slow": (1, host_slow),
+    "hosts cut": (1, hosts_cut),
     "disk trouble": (2, disk_trouble),
     "bad decisions": (1, bad_decisions),
     "lose agent": (2, lose_agent),

@@ -25,10 +25,11 @@ from tests.simulation.holding import ManagerStore
 from tests.simulation.hosts import Host
 from tests.simulation.liars import LyingMember, overheard
 from tests.simulation.members import Agent, Holder, Manager, Member
-from tests.simulation.plans import FILE_TYPES, TEMPLATES, TYPES, job_types, result
+from tests.simulation.plans import FILE_TYPES, TAKE_FROM_OUTSIDE, TEMPLATES, TYPES, job_types, result
 from tests.simulation.stores import Store
 from tests.simulation.trace import Trace
 from tests.simulation.users import Users
+from tests.simulation.web import ALL_LISTED
 
 MOST_ROUNDS_AT_ONCE = 1000
 SETTLED_IN_S = 30.0
@@ -45,6 +46,7 @@ MAY_HAVE = """
 POSITIONS = "SELECT acked_seq, taken_seq FROM peers WHERE peer = ?"
 LAST_PUT = "SELECT max(seq) FROM outbox WHERE peer = ?"
 
+LISTING_ALL, LISTING_ONE = FilesConfig(hosts=ALL_LISTED), FilesConfig(hosts=ALL_LISTED[:1])
 WITH_A_BUCKET = FilesConfig(bucket=BucketConfig(url="s3://lab/d"))
 
 
@@ -123,15 +125,22 @@ class Federation:
             names += [
                 name for n, name in enumerate(FILE_TYPES) if n % count == number or self.file_chance.random() < 0.4
             ]
-        return self._member(f"a{number}", names, fail)
+            # The first can do all that takes files from outside, and lists all hosts; others may not.
+            names += [name for name in TAKE_FROM_OUTSIDE if not number and name not in names]
+        return self._member(f"a{number}", names, fail, files=self._listing(number) if self.has_files else FilesConfig())
+
+    def _listing(self, number: int) -> FilesConfig:
+        """Return which hosts outside the owner of an agent lists."""
+        return self.file_chance.choice((LISTING_ALL, LISTING_ONE, FilesConfig())) if number else LISTING_ALL
 
     def _member(self, name: str, names: list[str], fail: float, **settings: Any) -> Agent:
         """Make an agent, perhaps a depot, with these job types."""
 
         def make_store() -> Store:
-            kind = DepotStore if "files" in settings else Store
-            store = kind(Peer("agents", name), self.carrier, self.file_chance)
+            files = settings.get("files", FilesConfig())
+            store = (DepotStore if files.bucket else Store)(Peer("agents", name), self.carrier, self.file_chance)
             store.counts_on = lambda names: self._counting_on(self.agent(name), name, names)
+            store.located.hosts = files.hosts
             return store
 
         def make_host(store: Store) -> Host:
@@ -250,6 +259,7 @@ class Federation:
         self.note("from now on nothing goes wrong")
         self.is_calm = True
         self.broker.faults, self.carrier.line = Faults(), CALM
+        self.carrier.web.calm()
         self.broker.start()
         for twin in [*self.twins]:
             self.end_twin(twin, instead=False)

@@ -30,6 +30,7 @@ PLACE_WITHOUT_JOB = """
     SELECT p.agent, w.id FROM object_places p JOIN workflows w ON w.seq = p.workflow
     WHERE p.held <> 0 AND NOT EXISTS (SELECT 1 FROM jobs j JOIN steps s ON s.id = j.step
         WHERE s.workflow = p.workflow AND j.agent = p.agent)"""
+NOT_LISTED = "SELECT job FROM jobs WHERE status = 'failed' AND instr(reason, 'files.hosts')"
 MISCOUNTED = """
     SELECT object FROM objects o WHERE refs <> (SELECT count(*) FROM object_references r WHERE r.object = o.object)
     + (SELECT count(*) FROM directory_files d WHERE d.object = o.object)"""
@@ -44,6 +45,8 @@ def wrong_objects(federation: Federation) -> Iterator[str]:
     for manager in federation.managers:
         if not manager.was_exempt:
             yield from _wrong_places(federation, manager)
+        for (job,) in manager.disk.database.conn.execute(NOT_LISTED):
+            yield f"{manager.name} counts {job} as an attempt, whose agent does not list a host"
     for member in federation.members:
         yield from _wrong_rows(member)
 

@@ -13,6 +13,7 @@ from caroni_edge.agent.jobs import objects
 from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
+from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.slots import Slots
 from caroni_edge.agent.store.bucket import BucketRows
@@ -29,6 +30,7 @@ from caroni_edge.objects.store.rows import ObjectRows
 from caroni_edge.objects.transfer.fetch import Fetch
 from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep
 from tests.objects.variants import VARIANTS as OBJECT_VARIANTS
+from tests.simulation.web import LocatedFetches
 from tests.variants import Variants, instead
 
 FILE_VARIANTS = Variants({name: OBJECT_VARIANTS[name] for name in ("hash_not_compared", "ticket_not_compared")})
@@ -225,4 +227,36 @@ def lost_here_is_lost_in_the_bucket() -> Iterator[None]:
 def never_brought_back() -> Iterator[None]:
     """What lies in the bucket alone stays there, whoever needs it."""
     with instead(InBucket, "_bring_back", lambda *_: None):
+        yield
+
+
+@FILE_VARIANTS.add
+def checksum_not_compared() -> Iterator[None]:
+    """What comes from an address is taken for what it should be."""
+    with instead(LocatedFetches, "is_right", lambda *_: True):
+        yield
+
+
+@FILE_VARIANTS.add
+def fetched_from_anywhere() -> Iterator[None]:
+    """An agent fetches from hosts that its owner does not list, where a manager asks for that."""
+    with instead(Locations, "why_not", lambda *_: None), instead(JobFiles, "may_go", lambda *_: True):
+        yield
+
+
+@FILE_VARIANTS.add
+def placed_where_the_host_is_not_listed() -> Iterator[None]:
+    """A manager does not look whether an agent may fetch from where a file lies."""
+    with instead(JobFiles, "may_go", lambda *_: True):
+        yield
+
+
+@FILE_VARIANTS.add
+def waiting_for_addresses_forgotten_at_a_start() -> Iterator[None]:
+    """An agent that starts does not go on with what it was fetching from addresses."""
+
+    def begin(locations: Locations, at: Moment) -> None:
+        locations._seen = locations._store.wanted.changes()
+
+    with instead(Locations, "on_start", begin):
         yield

@@ -1,8 +1,9 @@
 """A schedule in which much waits at the keepers of agents, while all goes wrong that can with that."""
 
+from tests.simulation.ahead import far_ahead
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
-from tests.simulation.schedule import end, far_ahead
+from tests.simulation.schedule import end
 
 WORKFLOWS = 30
 ROUNDS = 25

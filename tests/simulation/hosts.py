@@ -26,6 +26,7 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.storage.database import Database, memory_database
 from caroni_edge.storage.migrations import Role
 from caroni_edge.values.json import canonical
+from caroni_edge.values.remote import remote_in
 from tests.simulation.contents import Gives, files_in, gives_of
 from tests.simulation.stores import Damaged, NoRoom, Store
 
@@ -191,6 +192,8 @@ class Host:
 
     def start(self, order: JobOrder) -> None:
         """Start a job, or have it wait for its turn; one that was started before is not started again."""
+        for each in remote_in(order.inputs):
+            self.store.wrong(f"{order.job} was started without what lies at {each['location']}")
         if order.objects:
             self._staging[order.job] = None
             self.store.put(lambda: self._stage(order))

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from caroni_edge.agent.jobtypes import JobTypes
+from tests.simulation.ahead import far_ahead
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
-from tests.simulation.schedule import end, far_ahead
+from tests.simulation.schedule import end
 
 NEEDS = {"red": {"camera": 1}, "green": {"camera": 1, "memory": 2}}
 RESOURCES = {"camera": 1, "memory": 2}

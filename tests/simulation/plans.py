@@ -15,7 +15,16 @@ from caroni_edge.manager.templates.library import Template, Templates
 from caroni_edge.manager.templates.plan import Link, Plan, PlanInput, PlanOutput, PlanStep, Source, StepInput, plan_hash
 from caroni_edge.values.parsing import parse_type
 from tests import reference
-from tests.simulation.contents import directory_saying, file_saying, list_saying, read_in, said_by, texts_in, told
+from tests.simulation.contents import (
+    directory_saying,
+    file_outside,
+    file_saying,
+    list_saying,
+    read_in,
+    said_by,
+    texts_in,
+    told,
+)
 
 TYPES = reference.TYPES
 TAKES: Mapping[str, Mapping[str, str]] = {
@@ -41,6 +50,7 @@ GIVES: Mapping[str, Mapping[str, str]] = {
 """What they give; what is not named gives a string."""
 FILE_TYPES = tuple(TAKES)
 TAKE_FILES = tuple(name for name, takes in TAKES.items() if takes["a"] != "string")
+TAKE_FROM_OUTSIDE = ("frame", "read")
 _TAKES_TEXT, _GIVES_TEXT = {"a": "string", "b": "string?"}, {"out": "string"}
 ALL_TYPES = (*TYPES, *FILE_TYPES)
 BRANCHING = 12
@@ -132,6 +142,21 @@ def gallery() -> Plan:
     read = PlanStep("read", "read", inputs=(files,), outputs={"out": "string"}, out=("out",), scatter=("a",))
     output = PlanOutput("result", "string[]", Link((Source(step="read", output="out"),)))
     return Plan("gallery", (PlanInput("many", "string[]"),), (output,), (made, read))
+
+
+def clipping() -> Plan:
+    """A file from outside that is read."""
+    return _from_outside("clipping", [_step("read", "read", {"a": _OUTSIDE})])
+
+
+def collage() -> Plan:
+    """A file from outside that is there before the one that it comes together with, and is taken a second time."""
+    steps = [
+        _step("paint", "paint", {"a": Source(workflow_input="x")}),
+        _step("both", "frame", {"a": Source(step="paint", output="file"), "b": _OUTSIDE}),
+        _step("read", "read", {"a": Source(step="both", output="file"), "b": _OUTSIDE}),
+    ]
+    return _from_outside("collage", steps)
 
 
 def folders() -> Plan:
@@ -249,6 +274,7 @@ def listed() -> Plan:
     return replace(plan, outputs=outputs, libraries=((),))
 
 
+_OUTSIDE = Source(workflow_input="outside")
 _LISTED = FileUse(load_listing="shallow_listing")
 _WORDS = Source(step="spell", output="words")
 _BOTH = (_WORDS, Source(step="again", output="words"))
@@ -263,6 +289,11 @@ def _two_lists() -> list[PlanStep]:
 def _spread(name: str, link: Link, steps: list[PlanStep]) -> Plan:
     each = replace(_step("each", "blue", {}), inputs=(StepInput("a", "string", link),), scatter=("a",))
     return _plan(name, [*steps, each], Source(step="each", output="out"), "string[]")
+
+
+def _from_outside(name: str, steps: list[PlanStep]) -> Plan:
+    plan = _plan(name, steps, Source(step="read", output="out"))
+    return replace(plan, inputs=(*plan.inputs, PlanInput("outside", "File")))
 
 
 def branching(number: int) -> Plan:
@@ -283,9 +314,8 @@ def inputs_of(plan: Plan, value: str) -> dict[str, Any]:
     """Return what a workflow is started with, so that each gives something else."""
     all_inputs = {"x": value, "many": [f"{value}-{number}" for number in range(2)], "yes": True, "no": False}
     texts = {"a": f"{value}/brought/a", "in/b": f"{value}/brought/b", "run": "run/"}
-    return {
-        each.name: directory_saying(texts) if each.name == "folder" else all_inputs[each.name] for each in plan.inputs
-    }
+    values = {**all_inputs, "folder": directory_saying(texts), "outside": file_outside(value)}
+    return {each.name: values[each.name] for each in plan.inputs}
 
 
 def expected(plan: Plan, value: str) -> dict[str, Any]:
@@ -342,7 +372,8 @@ WITH_LISTS = {
     plan.template: plan
     for plan in (spelled(), looked(), spread(), merged(), gathered(), picked(), bundled(), wrapped())
 }
-FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS}
+FROM_OUTSIDE = {plan.template: plan for plan in (clipping(), collage())}
+FILED = {**WITH_FILES, **WITH_DIRECTORIES, **WITH_LISTS, **FROM_OUTSIDE}
 """Where agents serve job types with files (`Federation`, `has_files`)."""
 BROUGHT = {plan.template: plan for plan in (brought(),)}
 """Where somebody brings what they begin with (`bringing.py`)."""

@@ -8,18 +8,19 @@ from random import Random
 from unittest.mock import patch
 
 from caroni_edge.agent import retention
-from caroni_edge.agent.jobs import ahead, surplus
-from caroni_edge.agent.offers import depth
 from caroni_edge.delivery import link
 from caroni_edge.manager.peers import reconcile
 from caroni_edge.protocol.topics import Role
 from caroni_edge.transport.memory_broker import Faults
 from tests.configs import manager_config
 from tests.objects.network import Line
+from tests.simulation.ahead import far_ahead
 from tests.simulation.checker import held_up, problems, swollen, unrest, wedged
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
 from tests.simulation.plans import ALL_TYPES, BOUND, FILED, PLANS, TYPES
+from tests.simulation.rush import much_at_once, rush
+from tests.simulation.stillness import BACKOFFS_S, Watch
 from tests.simulation.trace import Trace
 
 NETWORK = ("partition", "one way", "wipe broker", "stop broker", "restore broker")
@@ -32,6 +33,11 @@ USERS = ("cancel", "retry")
 ACTING = ("pause", "resume", "rerun", "delete", "delete many")
 LIARS = ("change temper",)
 FILES = ("flip bit", "lose file", "full disk")
+APART = ("partition", "freeze", "vanish")
+OUTSIDE = ("host away", "host changes", "host slow", "hosts cut")
+
+RUSH, RUSH_EVERY = "rush", 100
+"""The kind in which nothing goes wrong and much is wanted; and in so many schedules of other kinds it is at the end."""
 
 KINDS: Mapping[str, Sequence[str]] = {
     "all": tuple(name for name in FAULTS if name not in LIARS),
@@ -45,8 +51,21 @@ KINDS: Mapping[str, Sequence[str]] = {
     "agents": AGENTS,
     "managers": MANAGERS,
     "clones": ("clone", "crash"),
-    "files": (*FILES, *FILES, "crash", "reboot", "partition", "freeze", "vanish", "cancel", "delete", "drain agent"),
+    "files": (
+        *FILES,
+        *FILES,
+        *OUTSIDE,
+        "crash",
+        "reboot",
+        "partition",
+        "freeze",
+        "vanish",
+        "cancel",
+        "delete",
+        "drain agent",
+    ),
     "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
+    RUSH: (),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
 
@@ -71,16 +90,17 @@ LOSSES = ("all", "agents", "managers")
 WAITS_S = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0)
 """How long to wait between two looks: a node whose id was taken stays away for up to ten minutes."""
 CALM_S = 7200.0
-AHEAD_S = 20.0
 
 
 def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = ()) -> list[str]:
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
-    plans = plans or _plans(kind)
     with _traced(trace), _tight(kind), far_ahead():
+        if kind == RUSH:
+            return much_at_once(seed, trace)
         federation = make(kind, seed, trace)
-        befall(federation, kind, [*plans])
-        return end(federation)
+        befall(federation, kind, [*(plans or _plans(kind))])
+        wrong = end(federation)
+        return wrong or (rush(federation, seed, waves=1) if seed % RUSH_EVERY == 0 else [])
 
 
 def _plans(kind: str) -> Iterable[str]:
@@ -221,16 +241,18 @@ def _without_liars(federation: Federation) -> list[str]:
 
 def _rest(federation: Federation) -> list[str]:
     """Wait until all is at rest, while users retry what failed; return what is not at rest after `CALM_S`."""
-    deadline = federation.now + CALM_S
+    begun, watch = federation.now, None
     waits = iter(WAITS_S)
     while left := unrest(federation):
-        if federation.now >= deadline:
+        if federation.now >= begun + CALM_S:
             return [f"{CALM_S:g} s after the last fault: {each}" for each in left]
-        federation.run(next(waits, WAITS_S[-1]))
+        if watch is None and federation.now >= begun + BACKOFFS_S:
+            watch = Watch(federation)
+        (watch or federation).run(next(waits, WAITS_S[-1]))
         federation.users.retry_failed()
         federation.users.resume_all()
         federation.resume_agents()
-    return []
+    return [*watch.wrong] if watch else []
 
 
 @contextmanager
@@ -242,20 +264,6 @@ def _tight(kind: str) -> Iterator[None]:
     with ExitStack() as bounds:
         for module, name, bound in TIGHT:
             bounds.enter_context(patch.object(module, name, bound))
-        yield
-
-
-@contextmanager
-def far_ahead() -> Iterator[None]:
-    """Let agents whose depth follows the work find jobs short, which take seconds here; some of it goes back."""
-    with (
-        patch.object(depth, "AHEAD_S", AHEAD_S),
-        patch.object(surplus, "AHEAD_S", AHEAD_S),
-        patch.object(surplus, "LATE_S", 2 * AHEAD_S),
-        patch.object(ahead, "AHEAD_AT_KEEPER_S", AHEAD_S),
-        patch.object(ahead, "RECALL_AFTER_S", AHEAD_S / 2),
-        patch.object(ahead, "SURE_AFTER", 1),
-    ):
         yield
 
 

@@ -18,7 +18,7 @@ from caroni_edge.base.chance import SeededChance
 from caroni_edge.manager.holding.port import StoreNews
 from caroni_edge.objects.bucket import BucketOrder, Needed
 from caroni_edge.objects.filework import NoRoomForFiles, ObjectsLost
-from caroni_edge.objects.locations import LocationId, Sought
+from caroni_edge.objects.locations import LocationFetched, LocationId, Sought
 from caroni_edge.objects.objects import Object, ObjectId, id_of, sha256_of
 from caroni_edge.objects.quota import Quota
 from caroni_edge.objects.store.rights import StoredRights
@@ -48,6 +48,7 @@ from caroni_edge.values import directories
 from tests.objects.nodes import GRAIN, Disk
 from tests.simulation.carrier import Carrier
 from tests.simulation.contents import content_named, directories_with, files_in
+from tests.simulation.web import LocatedFetches
 
 WORK_S = 0.2
 """So long at most a piece of work on files waits."""
@@ -77,6 +78,7 @@ class Store:
         losses: How often that was.
         is_full: The disk takes nothing.
         tell: Takes news while a node is there.
+        located: What comes from addresses.
         counts_on: Tells which managers count on some objects there, whatever the node's rows say; for the checker.
     """
 
@@ -93,6 +95,7 @@ class Store:
         self._parts = Disk()
         self._doubtful: set[FetchId] = set()
         self._lives = 0
+        self.located = LocatedFetches(carrier.web, self, chance)
         self._end()
         carrier.add(self)
 
@@ -111,6 +114,7 @@ class Store:
     def ended(self) -> None:
         """The process of the agent is gone."""
         self._disconnect()
+        self.located.ended()
         self._end()
 
     def reboot(self) -> None:
@@ -131,6 +135,7 @@ class Store:
     def wipe(self) -> None:
         """Lose all that is on disk."""
         self.objects.clear()
+        self.located.wipe()
         self._parts = Disk()
 
     def leave(self) -> None:
@@ -237,8 +242,12 @@ class Store:
             work()
         except NoRoom:
             self.tell(NoRoomForFiles("the disk is full"))
-            life = self._lives
-            self._carrier.later(AGAIN_S, lambda: self.put(work) if life == self._lives and self._asker else None)
+            self.in_a_while(AGAIN_S, lambda: self.put(work))
+
+    def in_a_while(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something after a while, unless the process has ended by then."""
+        life = self._lives
+        self._carrier.later(seconds, lambda: action() if life == self._lives and self._asker else None)
 
     def take(self, job: str, contents: Mapping[Object, bytes]) -> None:
         """Take what a job has given.
@@ -264,7 +273,7 @@ class Store:
             raise Damaged
         self._check_room()
         if (manager, found.sha256) not in self._carrier.made:
-            self._wrong(f"a job of {manager} got {found.sha256[:8]}, which is not its manager's")
+            self.wrong(f"a job of {manager} got {found.sha256[:8]}, which is not its manager's")
 
     def _is_right(self, found: Object) -> bool:
         content = self.objects.get(found.sha256)
@@ -300,17 +309,17 @@ class Store:
     def _check_deleted(self, name: str, referenced: str) -> None:
         assert self._conn is not None
         if self._conn.execute(referenced, {"object": f"sha256:{name}"}).fetchone():
-            self._wrong(f"{name[:8]} was deleted, which has a reference")
+            self.wrong(f"{name[:8]} was deleted, which has a reference")
             return
         needing = [each for each in (name, *directories_with(name, self.objects)) if each not in self.lost]
         if name not in self.lost and (counting := self.counts_on(needing)):
-            self._wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
+            self.wrong(f"{name[:8]} was deleted, on which {' and '.join(counting)} counts")
 
     def check_held(self, names: Iterable[str]) -> None:
         """Look whether objects lie here that are said to, with all that they name."""
         for name in map(sha256_of, map(ObjectId, names)):
             if not self.is_whole(name):
-                self._wrong(f"{name[:8]} is said to be held, and is not there, or not all that it names")
+                self.wrong(f"{name[:8]} is said to be held, and is not there, or not all that it names")
 
     def verify(self, objects: Iterable[Object]) -> None:
         """Look whether objects are right (see `JobFiles`)."""
@@ -361,23 +370,28 @@ class Store:
     def begin(self, wanted: Iterable[Want | Sought]) -> None:
         """Begin to fetch, with what is wanted from before (see `ObjectFetches`)."""
         self._asker = Asker(SeededChance(self._chance.random()), grain=GRAIN)
-        wants = [each for each in wanted if isinstance(each, Want)]
+        begun = list(wanted)
+        wants = [each for each in begun if isinstance(each, Want)]
         for fetch in self._parts.parts.keys() - {want.id for want in wants}:
             self._parts.remove(fetch)
         for want in wants:
             self.fetch(want)
+        self.located.begin(each for each in begun if isinstance(each, Sought))
 
     def fetch(self, want: Want | Sought) -> None:
-        """Fetch an object (see `ObjectFetches`); no host of the simulation has an address."""
-        if self._asker is not None and isinstance(want, Want):
+        """Fetch an object (see `ObjectFetches`)."""
+        if isinstance(want, Sought):
+            self.located.fetch(want)
+        elif self._asker is not None:
             self._wants[want.id] = want
             self._asker.fetch(want, self._parts.saved.get(want.id, b""))
 
     def forget(self, fetch: FetchId | LocationId) -> None:
         """Fetch an object no more (see `ObjectFetches`)."""
-        if not isinstance(fetch, FetchId):
-            return
         self.settled(_key(fetch))
+        if isinstance(fetch, LocationId):
+            self.located.forget(fetch)
+            return
         if self._asker is not None:
             self._wants.pop(fetch, None)
             self._asker.forget(fetch)
@@ -434,11 +448,25 @@ class Store:
                 return
         self._check_room()
         if sha256(content).hexdigest() != fetch.sha256:
-            self._wrong(f"other bytes were taken for {fetch.sha256[:8]}")
+            self.wrong(f"other bytes were taken for {fetch.sha256[:8]}")
         self.objects[found.sha256] = bytes(content)
         self.lost.discard(found.sha256)
         self._given[_key(fetch)] = (found,)
         self.tell(self._came(fetch, found, files))
+
+    def take_located(self, said: LocationFetched, content: bytes) -> None:
+        """Take what has come from an address, in its turn, and tell it."""
+        self.put(lambda: self._take_located(said, content))
+
+    def _take_located(self, said: LocationFetched, content: bytes) -> None:
+        if not self.located.is_wanted(said.id):
+            return
+        self._check_room()
+        self.objects[said.object.sha256] = content
+        self.lost.discard(said.object.sha256)
+        self._carrier.made.add((said.id.manager, said.object.sha256))
+        self._given[_key(said.id)] = (said.object,)
+        self.tell(said)
 
     def _came(self, fetch: FetchId, found: Object, files: tuple[Object, ...] | None) -> JobNews | StoreNews:
         return ObjectFetched(fetch, found, files)
@@ -458,7 +486,7 @@ class Store:
         for offset, length in ask.ranges:
             for block in range(offset // GRAIN.block, -(-(offset + length) // GRAIN.block)):
                 if block // 8 < len(saved) and saved[block // 8] >> block % 8 & 1:
-                    self._wrong(f"{fetch.sha256[:8]} is asked for again from {offset}, which is there")
+                    self.wrong(f"{fetch.sha256[:8]} is asked for again from {offset}, which is there")
 
     def _look_at(self, answer: Data | No) -> None:
         """Doubt an object of which wrong bytes or hashes come: right ones go with them, and are asked for again."""
@@ -518,9 +546,10 @@ class Store:
     def _check_given(self, data: SayData) -> None:
         ask = self._asks[data.asker, data.transfer]
         if (ask.manager, data.sha256) not in self._carrier.made or not self._carrier.may_ask(data.asker, ask):
-            self._wrong(f"{data.asker} is given {data.sha256[:8]}, which it may not have")
+            self.wrong(f"{data.asker} is given {data.sha256[:8]}, which it may not have")
 
-    def _wrong(self, what: str) -> None:
+    def wrong(self, what: str) -> None:
+        """Note what must never be."""
         self._carrier.wrong.append(f"{self.peer.node}: {what}")
 
 
@@ -538,5 +567,5 @@ def _with_files(name: str) -> tuple[str, ...]:
     return (name, *(each.sha256 for each in files_in(name)))
 
 
-def _key(fetch: FetchId) -> str:
-    return f"{fetch.manager}/{fetch.sha256}"
+def _key(fetch: FetchId | LocationId) -> str:
+    return "/".join(fetch)

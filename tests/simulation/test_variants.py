@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import filed, handed, handover, insides, needs, restores, scenarios, stolen
-from tests.simulation.plans import FILED, PLAIN, SCRIPTS
+from tests.simulation import filed, handed, handover, insides, needs, restores, rush, scenarios, stolen
+from tests.simulation.plans import FILED, FROM_OUTSIDE, PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
 
@@ -21,6 +21,11 @@ def plain(kind: str, seed: int) -> list[str]:
 def with_files(kind: str, seed: int) -> list[str]:
     """Play the schedule of a seed with plans that have large files."""
     return play(kind, seed, plans=FILED)
+
+
+def from_outside(kind: str, seed: int) -> list[str]:
+    """Play the schedule of a seed with plans that take files from addresses."""
+    return play(kind, seed, plans=FROM_OUTSIDE)
 
 
 def scripted(kind: str, seed: int) -> list[str]:
@@ -40,16 +45,19 @@ CAUGHT: Mapping[str, Schedule] = {
     "brought_directories_begin_with_their_lists": insides.brought_by_who_submits,
     "brought_directories_fetched_as_files": insides.brought_by_who_submits,
     "brought_forgotten_at_a_start": insides.brought_by_who_submits,
+    "checksum_not_compared": partial(from_outside, "files"),
     "claimed_serial_is_taken_over": partial(play, "hostile"),
     "closed_job_still_counts": partial(plain, "crashes"),
     "data_sent_only_once": scenarios.agent_that_forgot_the_data,
     "demand_said_only_once": partial(plain, "network"),
+    "demand_seldom_said": rush.much_at_once,
     "depots_by_their_own_word": filed.nobody_names_a_depot,
     "depots_hear_of_no_end": filed.handed_on_by_a_depot,
     "depots_not_asked_again": filed.depot_restored_to_before_a_promise,
     "directories_stay_without_a_file": insides.files_of_directories_damaged,
     "directories_whole_with_their_lists": insides.directories_at_a_depot,
     "drained_hosts_keep_their_files": filed.drained_before_it_goes,
+    "fetched_from_anywhere": partial(from_outside, "files"),
     "files_given_again_count_twice": filed.damaged_at_its_holder,
     "files_of_directories_are_cache": insides.kept_as_long_as_their_directory,
     "files_of_directories_not_given": insides.cut_and_killed_while_a_directory_comes,
@@ -89,6 +97,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "no_reconciliation": partial(plain, "managers"),
     "no_record_means_never_started_in_any_boot": handed.much_waits_at_keepers,
     "nothing_asked_of_who_seems_away": insides.presence_lost,
+    "offer_that_stands_takes_the_place_of_another": rush.offers_that_meet,
     "offers_counted_in_full": stolen.more_than_it_shows,
     "old_attempt_fails_the_present_one": partial(plain, "agents"),
     "older_copy_keeps_its_name": restores.agent_restored_to_before_an_acceptance,
@@ -100,6 +109,9 @@ CAUGHT: Mapping[str, Schedule] = {
     "outputs_that_managers_made_not_made_again": insides.output_of_a_manager_lost,
     "outputs_wait_for_the_manager": handover.manager_away,
     "pending_takers_not_adopted": handover.manager_restored_to_before_the_placing,
+    "places_of_one_type_offered_for_another": rush.much_at_once,
+    "places_kept_though_answered": rush.much_at_once,
+    "placed_where_the_host_is_not_listed": partial(from_outside, "files"),
     "promises_forgotten_at_a_start": filed.handed_on_by_a_depot,
     "puback_before_the_commit": scenarios.triggers_said_once,
     "published_before_the_commit": scenarios.crashes_all_the_time,
@@ -130,6 +142,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "takers_taken_back_by_assuming": handover.other_results,
     "ticket_not_compared": partial(with_files, "hostile"),
     "unacknowledged_messages_kept": stolen.never_acknowledges,
+    "waiting_for_addresses_forgotten_at_a_start": partial(from_outside, "files"),
     "wanted_files_forgotten_at_a_start": filed.cut_and_killed_while_a_file_comes,
     "what_managers_made_not_made_again": insides.managers_die_while_they_look,
     "what_runs_not_looked_for": scenarios.crashes_all_the_time,

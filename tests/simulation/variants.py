@@ -2,7 +2,7 @@
 
 Each is a patch of the real code, entered as a context. What is wrong in the link alone is in `tests/link/variants.py`;
 those that show in a whole federation are taken from there. What is wrong about files is in `filevariants.py`, about
-directories and lists that are objects in `insidevariants.py`.
+directories and lists that are objects in `insidevariants.py`, what only costs time in `stillvariants.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,6 +62,7 @@ from tests.simulation.filevariants import FILE_VARIANTS
 from tests.simulation.handovervariants import HANDOVER_VARIANTS
 from tests.simulation.hosts import Host
 from tests.simulation.insidevariants import INSIDE_VARIANTS
+from tests.simulation.stillvariants import STILL_VARIANTS
 from tests.variants import Variants, instead
 
 VARIANTS = Variants(
@@ -78,6 +79,7 @@ VARIANTS = Variants(
 VARIANTS.update(FILE_VARIANTS)
 VARIANTS.update(INSIDE_VARIANTS)
 VARIANTS.update(HANDOVER_VARIANTS)
+VARIANTS.update(STILL_VARIANTS)
 
 
 # The loop
