@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 IN_FLIGHT_MAX = 90
 """So many QoS 1 publications may be without their PUBACK; the transport's own bound is above it."""
 
+FREE_FOR_EVENTS = 0.25
+"""Events wait until this part of what may be in flight is free: many go then, not one after each PUBACK."""
+
 LEFT_OUT_FOR_S = 600.0
 """So long nothing is published to a topic for which the broker cuts us off, before it is tried again."""
 
@@ -80,8 +83,11 @@ class Connection:
     @property
     def capacity(self) -> int:
         """How many more QoS 1 messages may be published now: one at a time, while we look what cuts us off."""
-        most = 1 if self._cut_offs.suspects else IN_FLIGHT_MAX
-        return max(0, most - len(self._in_flight)) if self.connected else 0
+        return max(0, self._most_in_flight - len(self._in_flight)) if self.connected else 0
+
+    @property
+    def _most_in_flight(self) -> int:
+        return 1 if self._cut_offs.suspects else IN_FLIGHT_MAX
 
     @property
     def capacity_for_frames(self) -> int:
@@ -200,7 +206,9 @@ class Connection:
             if topic == self._topics.presence:
                 self._presence_token = token
             del self._notices[topic]
-        for seq, topic, body in self._events.unsent(self.capacity):
+        if (room := self.capacity) < max(1, self._most_in_flight * FREE_FOR_EVENTS):
+            return
+        for seq, topic, body in self._events.unsent(room):
             token = self._publish(Publication(topic, seq, len(body), is_event=True), body)
             if token is None:
                 self._events.drop(seq)

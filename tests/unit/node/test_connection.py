@@ -1,14 +1,14 @@
 """What a node says on its present connection, within a bound of what is in flight."""
 
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 
 import pytest
 from msgspec import Raw
 
 from caroni_edge.base.chance import SeededChance
 from caroni_edge.delivery.events import Events
-from caroni_edge.node.connection import IN_FLIGHT_MAX, LEFT_OUT_FOR_S, Connection
+from caroni_edge.node.connection import FREE_FOR_EVENTS, IN_FLIGHT_MAX, LEFT_OUT_FOR_S, Connection
 from caroni_edge.node.cutoffs import STRIKES, SUSPECT_AT, Publication
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobFulfillmentRequest, Presence
@@ -113,11 +113,24 @@ def test_events_wait_for_room_and_keep_their_order(bench: Bench) -> None:
     bench.connection.pump()
     assert bench.connection.capacity == 0
     assert len(bench.transport.take_all(int)) == IN_FLIGHT_MAX - 1
-    bench.puback(10)
-    assert bench.connection.capacity == 10
+    bench.puback(30)
+    assert bench.connection.capacity == 30
     say(bench, 2)
     bench.connection.pump()
-    assert bench.transport.take_all(int) == list(range(IN_FLIGHT_MAX - 1, IN_FLIGHT_MAX + 8))
+    assert bench.transport.take_all(int) == list(range(IN_FLIGHT_MAX - 1, IN_FLIGHT_MAX + 28))
+
+
+def test_events_go_many_at_a_time_where_many_wait(bench: Bench) -> None:
+    for number in range(2 * IN_FLIGHT_MAX):
+        bench.events.put("t", b"%d" % number)
+    bench.connection.pump()
+    bench.transport.take_all(int)
+    sent: list[int] = []
+    while not sent:
+        bench.puback(1)
+        bench.connection.pump()
+        sent = bench.transport.take_all(int)
+    assert len(sent) == ceil(IN_FLIGHT_MAX * FREE_FOR_EVENTS)
 
 
 def test_a_frame_without_messages_takes_no_room(bench: Bench) -> None:
