@@ -10,7 +10,7 @@ from caroni_edge.manager.jobs import orders
 from caroni_edge.manager.lifecycle import ENDED, STEP, WORKFLOW, StepEvent, StepState, WorkflowState
 from caroni_edge.manager.offers import placing
 from caroni_edge.manager.peers import reconcile
-from caroni_edge.manager.workflows import attempts, engine, instances, statuses
+from caroni_edge.manager.workflows import acting, attempts, engine, failures, instances, remaking, scatters, statuses
 from caroni_edge.protocol.messages import JobDecline
 from tests.unit.manager.bench import Bench, given, out, plan, step
 
@@ -38,7 +38,8 @@ def met(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str, bool]]:
         advance(table, state, event)
         return states.require(table, state, event, **ids)
 
-    for module in (attempts, engine, instances, orders, placing, reconcile, statuses):
+    asking = (acting, attempts, engine, failures, instances, orders, placing, reconcile, remaking, scatters, statuses)
+    for module in asking:
         monkeypatch.setattr(module, "advance", advance, raising=False)
         monkeypatch.setattr(module, "require", require, raising=False)
     return asked
