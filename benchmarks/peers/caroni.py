@@ -15,7 +15,7 @@ inputs: {{message: string}}
 outputs: {{out: string}}
 script: |
   set -- "$CARONI_ENV_message"
-  printf 'out=%s\\n' "$({script})" >> "$CARONI_OUTPUTS"
+  {{ printf 'out='; {script}; echo; }} >> "$CARONI_OUTPUTS"
 """
 TEMPLATE = """\
 cwlVersion: v1.2
