@@ -23,7 +23,7 @@ from tests.browser.conftest import OpenPage
 from tests.web_bench import AgentBench, ManagerBench
 
 LONG = "a2-with-a-name-as-long-as-they-get"
-LIST = written([Entry("empty/"), *(Entry(f"{'long' * 40}/{n}", n % 2 == 0, Object("a" * 64, n)) for n in range(300))])
+LIST = written([Entry("empty/"), *(Entry(f"{'long' * 40}/{n}", n % 2 == 0, Object(f"{n:064}", n)) for n in range(300))])
 NIGHT = Object(sha256(LIST).hexdigest(), len(LIST))
 MANAGER = [
     "/",

@@ -32,7 +32,7 @@ def test_what_is_handed_over_is_started_one_after_the_other(keeper: Keeper) -> N
     times = [[float(line) for line in keeper.stdout(f"job{number}").splitlines()] for number in range(5)]
     for begin, _ in times:
         assert sum(began <= begin < end for began, end in times) <= 2
-    begun = [start.ticks for number in range(5) if (start := read(str(keeper.state_dir), f"job{number}").start)]
+    begun = [start.date for number in range(5) if (start := read(str(keeper.state_dir), f"job{number}").start)]
     assert begun == sorted(begun)
 
 
