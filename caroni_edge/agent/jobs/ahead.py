@@ -44,7 +44,7 @@ class Ahead(Memory):
     """
 
     def __init__(self, context: Context) -> None:
-        """Begin with none; `deeds` are for recalling them."""
+        """Begin with none; they are recalled by the deeds of `context`."""
         super().__init__(context.journal)
         self._deeds = context.deeds
         self._jobs: MemoryDict[str, _Handed] = MemoryDict(context.journal)

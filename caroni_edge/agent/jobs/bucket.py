@@ -40,7 +40,7 @@ class InBucket(Part):
     """
 
     def __init__(self, context: Context, objects: JobObjects, depot: Depot, quotas: Quotas) -> None:
-        """Note in `deeds` what is to be done; `depot` hears what is in the bucket, `objects` what is lost."""
+        """Note in the deeds of `context` what is to be done; `depot` hears what is there, `objects` what is lost."""
         super().__init__(context.journal)
         self._store, self._in_force, self._objects = context.store, context.in_force, objects
         self._depot, self._quotas, self._deeds = depot, quotas, context.deeds

@@ -33,7 +33,7 @@ class Depot(Memory):
     """
 
     def __init__(self, context: Context) -> None:
-        """Answer by `outbox`."""
+        """Answer by the outbox of `context`."""
         super().__init__(context.journal)
         self._store, self._outbox, self._in_force = context.store, context.outbox, context.in_force
         self._no_room: str | None = None

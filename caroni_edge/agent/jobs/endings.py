@@ -35,7 +35,7 @@ class Endings(Memory):
         unsaid: Unsaid,
         ahead: Ahead,
     ) -> None:
-        """Note in `deeds` what is to be done after the commit; `unsaid` and `ahead` are those of the slots."""
+        """Note in the deeds of `context` what is to be done; `unsaid` and `ahead` are those of the slots."""
         super().__init__(context.journal)
         self._store, self._ledger, self._shares, self._deeds = context.store, ledger, shares, context.deeds
         self._objects, self._refusals, self._unsaid, self._ahead = objects, refusals, unsaid, ahead

@@ -66,7 +66,7 @@ class Ledger:
     """
 
     def __init__(self, context: Context) -> None:
-        """Keep states in `store` and tell them through `outbox`."""
+        """Keep states in the store of `context`, and tell them through its outbox."""
         self._store, self._outbox = context.store, context.outbox
         self.takers = Takers(context.store)
 

@@ -36,7 +36,7 @@ class Locations(Part):
     """Has the files brought that lie at addresses; what has come takes the place of its address in a job's inputs."""
 
     def __init__(self, context: Context, ledger: Ledger) -> None:
-        """Note in `deeds` what is to be done after the commit."""
+        """Note in the deeds of `context` what is to be done after the commit."""
         super().__init__(context.journal)
         self._store, self._in_force, self._ledger, self._deeds = context.store, context.in_force, ledger, context.deeds
         self._sought: MemoryDict[LocationId, Sought] = MemoryDict(context.journal)  # what is fetched

@@ -15,7 +15,7 @@ class JobLogs:
     """Says pieces of logs as the runner has them; it remembers nothing."""
 
     def __init__(self, context: Context, runner: JobRunner) -> None:
-        """Read what `runner` has, of the jobs in `store`."""
+        """Read what `runner` has, of the jobs in the store of `context`."""
         self._store, self._outbox, self._runner = context.store, context.outbox, runner
 
     def on_request(self, manager: str, message: JobLogRequest, at: Moment) -> None:

@@ -46,7 +46,7 @@ class JobObjects(Part):
     """Keeps the rows of objects true to what jobs take and give."""
 
     def __init__(self, context: Context) -> None:
-        """Note in `deeds` what is to be done on disk after the commit, and say to managers what is lost."""
+        """Note in the deeds of `context` what is to be done on disk, and say to managers what is lost."""
         super().__init__(context.journal)
         self._store, self._outbox, self._deeds = context.store, context.outbox, context.deeds
         self._look_due = inf

@@ -96,7 +96,7 @@ class Quotas(Part):
     """
 
     def __init__(self, context: Context) -> None:
-        """Look at what is in force; `deeds` has what is let go deleted after the commit."""
+        """Look at what is in force; what is let go is deleted by the deeds of `context`."""
         super().__init__(context.journal)
         self._store, self._in_force, self._deeds = context.store, context.in_force, context.deeds
         self.reserved: Mapping[str, int] = NOTHING

@@ -46,7 +46,7 @@ class Slots(Part):
         resources: Resources,
         say_running_after_s: float,
     ) -> None:
-        """Note in `deeds` what is to be done after the commit, and say that a job runs when it has for so long."""
+        """Note in the deeds of `context` what is to be done, and say that a job runs when it has for so long."""
         super().__init__(context.journal)
         self._store, self._in_force, self._ledger, self._shares = context.store, context.in_force, ledger, shares
         self._deeds, self._objects, self._resources = context.deeds, objects, resources

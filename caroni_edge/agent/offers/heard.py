@@ -17,7 +17,7 @@ class Heard(Part):
     """Keeps what managers say of themselves and of their demand; any of it may be late or lost."""
 
     def __init__(self, context: Context) -> None:
-        """Keep what is heard in `store`."""
+        """Keep what is heard in the store of `context`."""
         super().__init__(context.journal)
         self._store, self._in_force = context.store, context.in_force
         self._topics, self._chance = context.topics, context.chance

@@ -29,7 +29,7 @@ class Answering(Part, Generic[AnswerT]):
     """Puts the pieces of answers into the outbox, whose rows say how far each is: it goes on after a restart."""
 
     def __init__(self, context: Context) -> None:
-        """Put what is said into `outbox`."""
+        """Put what is said into the outbox of `context`."""
         super().__init__(context.journal)
         self._outbox = context.outbox
         self._due = inf

@@ -20,7 +20,7 @@ class KeptObjects(Answering[OpenObjectAnswer]):
     """Names the objects that are kept."""
 
     def __init__(self, context: Context) -> None:
-        """Begin with the answers that are on their way, as `store` has them."""
+        """Begin with the answers that are on their way, as the store of `context` has them."""
         super().__init__(context)
         self._store = context.store
 

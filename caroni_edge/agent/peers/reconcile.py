@@ -25,7 +25,7 @@ class Reconciliation(Answering[OpenAnswer]):
     """Voids offers and answers when a link began anew, and answers the `JobsWanted` that follows."""
 
     def __init__(self, context: Context, offers: OpenOffers) -> None:
-        """Begin with the answers that are on their way, as `store` has them."""
+        """Begin with the answers that are on their way, as the store of `context` has them."""
         super().__init__(context)
         self._store, self._in_force, self._chance = context.store, context.in_force, context.chance
         self._offers = offers
