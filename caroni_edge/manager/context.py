@@ -1,6 +1,6 @@
 """What the manager's decisions share: settings, store, and where messages, notices and events go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -53,6 +53,12 @@ class Context:
     def own_place(self) -> str:
         """The manager itself as the place of an object, beside agents, whose ids have no slash: `managers/m1`."""
         return self.topics.name
+
+    def bind_anew(self, workflows: Iterable[int]) -> None:
+        """Have it looked again who may take the unplaced steps with files of some workflows (their numbers)."""
+        for each in workflows:
+            self.lacking.add(each)
+            self.unbound.add(each)
 
     def __post_init__(self) -> None:
         """Begin with nothing to be looked at."""

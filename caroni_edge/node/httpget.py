@@ -140,6 +140,18 @@ class Got:
         self._connection.close()
 
 
+def check_listed(address: Address, trust: Trust) -> str:
+    """Return how the owner lists the host of an address (`how_listed`).
+
+    Raises:
+        NotGot: Nothing may be fetched from there.
+    """
+    listed = how_listed(trust.hosts, address.scheme, address.host, address.port)
+    if listed is None:
+        raise NotGot(f"{address.authority} is not listed in files.hosts of this node", final=True)
+    return listed
+
+
 def get(
     address: Address, trust: Trust, begin: Begin = FROM_THE_BEGINNING, headers: Mapping[str, str] | None = None
 ) -> Got:
@@ -154,10 +166,7 @@ def get(
     Raises:
         NotGot: It does not come.
     """
-    listed = how_listed(trust.hosts, address.scheme, address.host, address.port)
-    if listed is None:
-        raise NotGot(f"{address.authority} is not listed in files.hosts of this node", final=True)
-    connection = _Connection(address, trust, is_named=listed == "named")
+    connection = _Connection(address, trust, is_named=check_listed(address, trust) == "named")
     try:
         said = {"User-Agent": f"caroni-edge/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
         connection.request("GET", address.target, headers={**said, **begin.headers, **(headers or {})})

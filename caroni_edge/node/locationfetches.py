@@ -22,7 +22,7 @@ from caroni_edge.base.durable import sync
 from caroni_edge.config.hours import second_of_day
 from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import Supervise
-from caroni_edge.node.httpget import Begin, Got, NotGot, PartRefused, Trust, get
+from caroni_edge.node.httpget import Begin, Got, NotGot, PartRefused, Trust, check_listed, get
 from caroni_edge.node.turns import LOOK_EVERY_S, Task, Turns
 from caroni_edge.objects.disk import Taken, taken_of
 from caroni_edge.objects.locations import (
@@ -169,6 +169,7 @@ class LocationFetches:
         """Fetch a file as far as that goes; return what is to be told, and where it is."""
         had_bytes, sought = fetch.came_bytes, fetch.sought
         try:
+            check_listed(parse_address(sought.id.location), self._trust)  # it would not come in our hours either
             self._keep_hours()
             taken = self._fetch(fetch)
             return LocationFetched(sought.id, taken.object, taken.sha1), self._parts.path(sought.id)

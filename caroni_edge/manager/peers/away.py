@@ -34,9 +34,7 @@ class Away(Part):
         """Have looked at the steps of those who have been away for long enough."""
         for agent in [agent for agent, due in self._due.items() if due <= at.now]:
             del self._due[agent]
-            workflows = self._store.unplaced.workflows_bound_to(agent)
-            self._context.lacking.update(workflows)
-            self._context.unbound.update(workflows)
+            self._context.bind_anew(self._store.unplaced.workflows_bound_to(agent))
 
     def next_due(self) -> float:
         """Return when somebody has been away for long enough."""

@@ -107,8 +107,7 @@ class Depots(Part):
                 self._orders.say_places(row, name)
         if taken:
             self._orders.files.know(agent)
-            self._context.lacking.add(row.seq)
-            self._context.unbound.add(row.seq)
+            self._context.bind_anew([row.seq])
         elif row.status in NEEDS_OUTPUTS_ONLY:
             self._drops.say_to(row, agent)
 
@@ -168,8 +167,7 @@ class Depots(Part):
         found = self._store.places.only_at(agent, after, LOOKED_AT_ONCE)
         for each in found:
             self._store.wanted_places.want(each.workflow, each.object, 1)
-            self._context.lacking.add(each.workflow)
-            self._context.unbound.add(each.workflow)
+        self._context.bind_anew(each.workflow for each in found)
         if len(found) < LOOKED_AT_ONCE:
             del self._leaving[agent]
         else:

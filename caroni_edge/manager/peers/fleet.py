@@ -79,9 +79,9 @@ class Fleet(Part):
     def _see(self, agent: str, presence: Presence, at: Moment) -> None:
         refuses, labels = presence.refuses, as_text(as_list(presence.labels))
         hosts = None if presence.hosts is None else as_text(presence.hosts)
-        if hosts != self._store.agents.hosts(agent):
+        if has_other_hosts := hosts != self._store.agents.hosts(agent):
             self._stalls.look_at_files()
-        if labels != self._store.agents.labels(agent):
+        if has_other_labels := labels != self._store.agents.labels(agent):
             self._heard.discard(agent)  # other steps are for it now
         self._store.agents.see(
             agent,
@@ -106,7 +106,10 @@ class Fleet(Part):
             AgentType(name, self._is_served(agent, name, refuses), as_text(notice))
             for name, notice in presence.job_types.items()
         ]
-        self._store.agents.set_types(agent, types)
+        lost_types = self._store.agents.set_types(agent, types)
+        if has_other_hosts or has_other_labels or lost_types:
+            # What waits for it, since it has the files, it perhaps cannot take any more.
+            self._context.bind_anew(self._store.unplaced.workflows_bound_to(agent))
 
     def count_serving(self, job_type: str) -> int:
         """Return how many agents serve a job type to us."""
@@ -123,8 +126,7 @@ class Fleet(Part):
         before = self._store.agents.serving(agent)
         offers, rows = self._store.offers.delete_of(agent), self._store.agents.forget(agent)
         rows += self._store.places.forget(agent) + self._files.forget(agent)
-        self._context.lacking.update(self._store.remakes.workflows())
-        self._context.unbound.update(self._context.lacking)
+        self._context.bind_anew(self._store.remakes.workflows())
         self._serves(before, set(), at)
         self._stalls.look_at_files()
         return Forgotten(rows=rows, jobs=len(jobs), offers=offers)

@@ -163,12 +163,14 @@ class AgentRows(Rows):
 
     TYPES_OF = f"SELECT {columns(AgentType, serves='online')} FROM agent_types WHERE agent = :agent"
 
-    def set_types(self, agent: str, types: Collection[AgentType]) -> None:
-        """Keep an agent's job types, in the place of those that were known."""
-        if {*self._each(AgentType, self.TYPES_OF, agent=agent)} == {*types}:
-            return  # as nearly always
+    def set_types(self, agent: str, types: Collection[AgentType]) -> set[str]:
+        """Keep an agent's job types, in the place of those that were known; return which of these it has no more."""
+        known = {*self._each(AgentType, self.TYPES_OF, agent=agent)}
+        if known == {*types}:
+            return set()  # as nearly always
         self._delete_types(agent)
         self._run_each(self.ADD_TYPE, ({"agent": agent, **each._asdict()} for each in types))
+        return {each.job_type for each in known} - {each.job_type for each in types}
 
     DELETE_TYPES = "DELETE FROM agent_types WHERE agent = :agent"
 

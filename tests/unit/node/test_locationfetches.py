@@ -222,8 +222,10 @@ def test_a_host_that_says_no_size_is_believed_with_a_checksum_alone(host: FileHo
     assert node.came() == SMALL
 
 
-def test_a_host_that_is_not_listed_any_more_is_not_asked(host: FileHost, make: Callable[..., Node]) -> None:
-    node = make(hosts=())
+def test_a_host_that_is_not_listed_any_more_is_not_asked_and_no_hour_is_waited_for(
+    host: FileHost, make: Callable[..., Node]
+) -> None:
+    node = make(hosts=(), when=Hours(22 * 60, 6 * 60))
     node.fetches.begin([sought(host, "/small")])
     assert "is not listed in files.hosts" in node.failure()
     assert host.asked == []

@@ -100,6 +100,10 @@ def test_agents_that_may_not_fetch_a_file_are_named_with_what_they_list() -> Non
         "step use waits for an agent that fetches from data.example.org: "
         "files.hosts of a1 lists nas.example.org:8443 and *.example.com, of a2 lists nothing"
     )
+    bench.presence("a1", hosts=[])
+    (found,) = explain(bench, "use")
+    assert "files.hosts of a1 lists nothing, of a2 lists nothing" in found["sentence"]
+    bench.presence("a1", hosts=["nas.example.org:8443"])
     bench.presence("a3", hosts=["data.example.org"])
     first, second = explain(bench, "use")
     assert (
@@ -107,3 +111,17 @@ def test_agents_that_may_not_fetch_a_file_are_named_with_what_they_list() -> Non
         in (first["sentence"])
     )
     assert (second["condition"], [*second["facts"]["slots"]]) == ("waits_for_place", ["a3"])
+
+
+def test_a_step_that_one_agent_alone_may_take_waits_for_its_owner_to_list_the_host() -> None:
+    use = step("use", "lower", file=("File", given("file")))
+    only = PlanStep(**{**msgspec.structs.asdict(use), "agents": ("a1",)})
+    bench = Bench(plan("takes", only, inputs={"file": "File"}))
+    bench.presence("a1", hosts=["data.example.org"])
+    bench.presence("a2", hosts=["data.example.org"])
+    bench.start("takes", "w1", inputs={"file": {"class": "File", "location": "https://data.example.org/a"}})
+    bench.presence("a1", hosts=[])
+    assert [each["condition"] for each in explain(bench, "use")] == ["bound", "host_not_listed"]
+    assert "waits for an agent that fetches from data.example.org: files.hosts of a1 lists nothing" in sentences(
+        explain(bench, "use")
+    )

@@ -125,6 +125,26 @@ def test_a_step_waits_for_no_agent_that_has_its_other_file_and_may_not_fetch_thi
     assert [each.holder for each in placed.places] == ["agents/a1"]
 
 
+@pytest.mark.parametrize(
+    "now",
+    [{"hosts": ()}, {"types": ("upper",)}],
+    ids=["it may not fetch from there any more", "it has the job type no more"],
+)
+def test_a_step_that_waits_for_who_has_its_other_file_goes_elsewhere_when_that_cannot_take_it_any_more(
+    bench: Bench, now: dict[str, Any]
+) -> None:
+    bench.presence("a1", hosts=["data.example.org"])
+    bench.presence("a2", hosts=["data.example.org"])
+    bench.start("together", inputs={"file": FILE, "text": "x"})
+    bench.complete(bench.place("a1", "upper"), "a1", file=LARGE)
+    bench.offer("a2", "lower")
+    bench.settle()
+    assert bench.state("use") is StepState.FULFILLING
+    bench.presence("a1", **{"hosts": ["data.example.org"], **now})
+    (placed,) = bench.place_all("a2", "lower")
+    assert [each.holder for each in placed.places] == ["agents/a1"]
+
+
 def test_a_decline_for_a_host_that_is_not_listed_any_more_counts_no_attempt(bench: Bench) -> None:
     bench.presence("a1", hosts=["data.example.org"])
     bench.start("takes", inputs={"file": FILE})
