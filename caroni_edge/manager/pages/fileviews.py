@@ -16,6 +16,7 @@ from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.store.rows import StoredObject
 from caroni_edge.values.carried import misfit_of, objects_in
 from caroni_edge.values.files import FileType
+from caroni_edge.values.large import CARONI
 from caroni_edge.values.remote import remote_in
 
 
@@ -135,4 +136,7 @@ class FileViews(WorkflowLists):
         value = row.inputs if gave is None else self._store.remakes.outputs(gave.id)
         known = next((each for each in holders if each.size is not None), None)
         unnamed = {"class": "Directory" if known and known.is_directory else "File", "size": known and known.size}
+        if gave is None and known and known.size is not None and not known.is_directory:
+            # The manager has made it of lists.
+            unnamed = {"location": f"{CARONI}{name}", "size": known.size, "type": "Any"}
         return objects_in(msgspec.json.decode(value)).get(name, unnamed), gave.path if gave else None

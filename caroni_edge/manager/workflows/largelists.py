@@ -220,8 +220,9 @@ class LargeLists(Part):
             self._context.growing.add(step.id)
 
     def _take(self, row: WorkflowRow, items: Items, at: Moment) -> None:
-        """Keep what was made, and let go on who has waited for it since it was lost."""
+        """Keep what was made, in as many places as it is to have; let go on who has waited for it since it was lost."""
         self._holdings.take_made(row, items.made, items.giver, at)
+        self._engine.places.want_copies(row.seq, [each.id for each in items.made], self._engine.plan(row.plan).copies)
         for each in items.made:
             self._context.looking.update((look.workflow, look.step) for look in self._store.looks.met(each.id))
 

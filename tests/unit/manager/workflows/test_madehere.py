@@ -10,9 +10,11 @@ from caroni_edge.manager.lifecycle import StepState, WorkflowState
 from caroni_edge.manager.templates.plan import Link, PlanOutput
 from caroni_edge.objects.filework import ObjectsLost
 from caroni_edge.objects.objects import Object
+from caroni_edge.protocol.depots import ObjectsHeld, ObjectsKeep, ObjectToKeep
 from caroni_edge.protocol.keeping import ObjectsGone
 from tests.unit.manager.bench import Bench, given, out
 from tests.unit.manager.pages.test_why_branches import explain, sentences
+from tests.unit.manager.pages.test_why_copies import copies
 from tests.unit.manager.workflows.test_branches import flow, leaf, nest, value
 from tests.unit.manager.workflows.test_largelists import (
     FEW,
@@ -243,3 +245,42 @@ def test_an_instance_that_runs_a_workflow_gets_its_item_again_and_nothing_is_mer
     bench.complete(job.job, "a2", out=[40])
     read_all(bench)
     assert bench.outputs() == {"result": [large(ALL)]}
+
+
+# Copies
+
+
+@pytest.mark.parametrize("is_output", [True, False])
+def test_what_was_merged_lies_on_as_many_hosts_as_the_workflow_says(is_output: bool) -> None:
+    made = leaf("make", gives="int[]"), leaf("more", job_type="more", gives="int[]")
+    plan = flow("w", *made, result=FLAT, kind="int[]", takes={"values": "string[]?"}) if is_output else merging()
+    bench = merged(replace(plan, copies=2), depots=("d1",))
+    bench.presence("d1", types=(), depot="open")
+    bench.outbox.take(ObjectsKeep, "d1")
+    bench.bring(content(FEW))
+    read_all(bench)
+    every = object_with([*FEW, 40, 50])
+    (why,) = copies(bench)
+    assert why["sentence"].startswith(f"the value ({every.size / 1e6:.3g} MB) lies on 1 of 2 hosts (this manager): ")
+    said = bench.outbox.take(ObjectsKeep, "d1")
+    assert said.objects == (ObjectToKeep(object=every.id, size=every.size),)
+    assert [each.holder for each in said.places] == ["managers/m1"]
+    bench.send(ObjectsHeld(workflow="w1", objects=(every.id,)), agent="d1")
+    lose_here(bench, every)
+    assert not bench.readings
+    assert bench.store.places.of(1, every.id) == ["d1"]
+    if not is_output:
+        (job,) = bench.place_all("a2", "lower")
+        assert [each.holder for each in job.places] == ["agents/d1"]
+
+
+def test_a_large_item_lies_on_as_many_hosts_as_the_workflow_says() -> None:
+    kind = {"type": "array", "items": "int[]"}
+    use = leaf("use", value("x", out("make"), type="int[]"), scatter=("x",), job_type="lower", gives="Any")
+    takes = {"values": "string[]?", "few": "int[]?"}
+    plan = replace(flow("w", leaf("make", gives=kind), use, result=out("use"), takes=takes), copies=2)
+    bench = begun(plan, CHUNKS, kind, depots=("d1",))
+    bench.presence("d1", types=(), depot="open")
+    read_all(bench)
+    asked = [each for _, said in bench.outbox.sent if isinstance(said, ObjectsKeep) for each in said.objects]
+    assert {each.object for each in asked} >= {object_with(each).id for each in CHUNKS}
