@@ -196,7 +196,7 @@ class DirectFetches:
         """Fetch what is missing of an object; return its file when that is whole and right."""
         want, place = task.want, task.way.place
         pieces = Pieces(want.object.size, GRAIN.block, parts.saved(want.id))
-        claim = Claim(want.manager, want.workflow, self._me, place.generation, place.ticket)
+        claim = Claim(want.manager, place.workflow, self._me, place.generation, place.ticket)
         for run in runs_of(pieces):
             begin, end = run[0].offset, run[-1].offset + run[-1].length
             asked = Begin(begin, None if end == want.object.size else end)

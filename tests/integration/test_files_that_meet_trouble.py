@@ -67,8 +67,8 @@ class FileNode:
     def fetch(self, *holders: str) -> None:
         """Fetch the file from these."""
         ticket = make_ticket(KEY, "w", ME)
-        places = tuple(Place(Peer("agents", holder), 1, ticket) for holder in holders)
-        self._transfers.fetch(Want("m", "w", FILE, places))
+        places = tuple(Place(Peer("agents", holder), "w", 1, ticket) for holder in holders)
+        self._transfers.fetch(Want("m", FILE, places))
 
     def has(self, data: bytes) -> "FileNode":
         """Have these bytes in the place of the file."""

@@ -122,8 +122,8 @@ def main() -> None:
     wants = []
     if options.what == "fetch":
         holder = Peer("agents", "h1")
-        place = Place(holder, KEY.generation, make_ticket(KEY, "w1", Peer("agents", "a1")))
-        wants.append(Want("m1", "w1", wanted, (place,)))
+        place = Place(holder, "w1", KEY.generation, make_ticket(KEY, "w1", Peer("agents", "a1")))
+        wants.append(Want("m1", wanted, (place,)))
     else:
         own.start(hear)
     data.start(supervise, wants)

@@ -48,9 +48,9 @@ class Transfer(RuleBasedStateMachine):
         self.lives += 1
         self.asker = Asker(SeededChance(("machine", self.lives)), grain=GRAIN)
         self.asker.passes = CHUNK_MAX
-        places = tuple(Place(peer, 1, make_ticket(KEY, "w", ME)) for peer in HOLDERS.values())
+        places = tuple(Place(peer, "w", 1, make_ticket(KEY, "w", ME)) for peer in HOLDERS.values())
         if not self.done:
-            self.asker.fetch(Want("m", "w", WANTED, places), self.blocks)
+            self.asker.fetch(Want("m", WANTED, places), self.blocks)
         self.asker.connected()
 
     def pump(self) -> None:

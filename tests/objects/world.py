@@ -158,21 +158,22 @@ class World:
         content = self.random.randbytes(size)
         wanted = object_of(content)
         self.contents[wanted.sha256] = content
-        manager, workflow = f"m{self.random.randrange(self.setting.managers)}", f"w{number}"
+        manager = f"m{self.random.randrange(self.setting.managers)}"
         honest = [node for node in self.holders if not node.lie]
         chosen = {self.random.choice(honest).peer, *(node.peer for node in self.holders if self.random.random() < 0.7)}
         for asker in self.askers:
             if self.random.random() < 0.3:
                 continue
             places = []
-            for node in self.holders:
+            for at, node in enumerate(self.holders):
                 if node.peer in chosen:
+                    workflow = f"w{number}-{at % 2}"  # it is wanted for two, of which each knows other places
                     node.objects[wanted.sha256] = bytes(reversed(content)) if node.lie == "other" else content
                     node.references[manager, workflow, wanted.sha256] = size
                     key = node.manager_keys[manager].present
-                    places.append(Place(node.peer, key.generation, make_ticket(key, workflow, asker.peer)))
+                    places.append(Place(node.peer, workflow, key.generation, make_ticket(key, workflow, asker.peer)))
                     self._agreed.add((asker.peer, node.peer, wanted.sha256))
-            want = Want(manager, workflow, wanted, tuple(places))
+            want = Want(manager, wanted, tuple(places))
             self.clock.at(self.random.random() * 60, lambda asker=asker, want=want: asker.want(want))  # type: ignore[misc]
 
     # What goes wrong
@@ -223,7 +224,7 @@ class World:
         sender = asker.peer if kind >= 3 else self.stranger
         tickets = (
             place.ticket,
-            make_ticket(Key(1, b"mine"), want.workflow, self.stranger),
+            make_ticket(Key(1, b"mine"), place.workflow, self.stranger),
             "0" * 64,
             place.ticket,
             place.ticket,
@@ -233,7 +234,7 @@ class World:
             v=TRANSFER_VERSION,
             transfer=next(self._transfers),
             manager=want.manager,
-            workflow=want.workflow,
+            workflow=place.workflow,
             generation=1,
             object=f"sha256:{self.random.choice(others) if others else '0' * 64}",
             ticket=tickets[kind],

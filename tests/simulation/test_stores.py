@@ -55,11 +55,11 @@ def fetched_from_two(first: bytes) -> list[str]:
         store.reach(is_reachable=True)
         Holding(FIRST, carrier, first, most=3 * GRAIN.block)
         found = object_saying(TEXT)
-        want = Want("m0", "w0", found, (Place(FIRST, 1, TICKET),))
+        want = Want("m0", found, (Place(FIRST, "w0", 1, TICKET),))
         store.fetch(want)
         pump(broker, store, store.has_safe_parts)
         Holding(SECOND, carrier, content_of(TEXT), most=1_000_000)
-        store.fetch(want._replace(places=(Place(SECOND, 1, TICKET),)))
+        store.fetch(want._replace(places=(Place(SECOND, "w0", 1, TICKET),)))
         pump(broker, store, lambda: found.sha256 in store.objects)
     return carrier.wrong
 

@@ -9,7 +9,7 @@ from caroni_edge.agent.store.bucket import Awaited
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.base.memory import Memory
 from caroni_edge.base.moment import Moment
-from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.objects import ObjectId
 from caroni_edge.objects.store.rows import PROMISED, THE_WORKFLOW
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.depots import FULL, OPEN, ObjectsHeld, ObjectsKeep, ObjectsRefused, ObjectToKeep
@@ -174,14 +174,12 @@ class Depot(Memory):
         objects.end_promise(name, manager=manager, workflow=workflow)
         return True
 
-    def say_refused(self, found: Object, news: PlaceRefused) -> bool:
-        """Tell the manager that a place does not give what is to be kept; return whether that is so of anything."""
-        for row in self._store.keeps.of(news.fetch.manager, found.id)[:1]:
+    def say_refused(self, rows: Sequence[KeepRow], news: PlaceRefused) -> None:
+        """Tell the manager, of the first of some rows, that a place does not give what is to be kept."""
+        for row in rows[:1]:
             whole = ObjectId(row.directory or row.object)
             said = ObjectsRefused(workflow=row.workflow, objects=(whole,), reason=news.why, place=str(news.holder))
             self._outbox.put(row.manager, said)
-            return True
-        return False
 
     def give_up(self, rows: Iterable[KeepRow], why: str) -> None:
         """Promise no more what does not come, and say so."""

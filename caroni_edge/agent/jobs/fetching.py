@@ -14,13 +14,14 @@ from caroni_edge.agent.lifecycle import JobEvent, JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, ObjectNews, PlaceRefused
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
-from caroni_edge.agent.store.wanted import Lacking
+from caroni_edge.agent.store.wanted import Lacking, WaitingJob
 from caroni_edge.base.memory import MemoryDict
 from caroni_edge.base.moment import Moment
 from caroni_edge.node.parts import Part
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
 from caroni_edge.objects.transfer.effects import FetchId, Held, PlacesSilent
 from caroni_edge.objects.transfer.fetch import Want
+from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer
 from caroni_edge.protocol.depots import ObjectsKeep
 from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectsWanted
@@ -45,7 +46,7 @@ class Fetching(Part):
         self._store, self._outbox, self._deeds = context.store, context.outbox, context.deeds
         self._ledger, self._room, self._depot, self._aside = ledger, room, depot, aside
         self._wants: MemoryDict[FetchId, Want] = MemoryDict(context.journal)  # what is fetched
-        self._refused: MemoryDict[FetchId, frozenset[Peer]] = MemoryDict(context.journal)  # who does not have it
+        self._refused: MemoryDict[FetchId, frozenset[Place]] = MemoryDict(context.journal)  # where it is not
         # When was said that a ticket is none of ours.
         self._told: MemoryDict[tuple[FetchId, Peer], float] = MemoryDict(context.journal)
         self._seen, self._look_due = -1, inf
@@ -93,7 +94,8 @@ class Fetching(Part):
         doubtful = {*self._refused, *(fetch for fetch, _ in self._told)}
         for fetch in sorted(doubtful & self._wants.keys()):
             want = self._wants[fetch]
-            if (want.manager, want.workflow) == (manager, message.workflow):
+            promised = self._store.keeps.of(manager, want.object.id) if want.manager == manager else ()
+            if any(row.workflow == message.workflow for row in promised):
                 self._begin_anew(fetch)
                 self._wants[fetch] = want._replace(places=())
         self._seen = -1
@@ -166,23 +168,25 @@ class Fetching(Part):
             extra={"action": "place_refused", "peer": want.manager},
         )
         waiting = self._store.wanted.jobs(want.manager, want.object.id)
-        for each in waiting[:1]:
+        promised = self._store.keeps.of(want.manager, want.object.id)
+        asked = frozenset(place for place in want.places if place.holder == news.holder)
+        for each in [each for each in waiting if asked.intersection(places_of(each, want.object.id))][:1]:
             named = each.directory or want.object.id
             bad = ObjectBad(job=each.job, object=named, place=str(news.holder), reason=news.why)
             self._outbox.put(want.manager, bad)
-        self._depot.say_refused(want.object, news)
+        self._depot.say_refused([row for row in promised if asked.intersection(places_of(row, want.object.id))], news)
         if news.why == "ticket":
             self._told[news.fetch, news.holder] = at.now
             return  # another one will come
-        refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | {news.holder}
-        if refused >= {place.holder for place in want.places}:
-            where = " and ".join(sorted({place.holder.node for place in want.places}))
-            # The file may lie elsewhere for other workflows, or there for them alone.
-            lost = [each.job for each in waiting if {*want.places} >= {*places_of(each, want.object.id)}]
-            self._refuse(want, lost, f"is not to be had from {where} any more", at)
-            promised = self._store.keeps.of(want.manager, want.object.id)
-            lost_keeps = [each for each in promised if {*want.places} >= {*places_of(each, want.object.id)}]
-            self._depot.give_up(lost_keeps, f"it is not to be had from {where} any more")
+        refused = self._refused[news.fetch] = self._refused.get(news.fetch, frozenset()) | asked
+        # The file may lie elsewhere for other workflows, or there for them alone.
+        lost = [each for each in waiting if refused.issuperset(places_of(each, want.object.id))]
+        lost_keeps = [each for each in promised if refused.issuperset(places_of(each, want.object.id))]
+        for each in lost:
+            self._refuse(want, [each.job], f"is not to be had from {_named(each, want)} any more", at)
+        for row in lost_keeps:
+            self._depot.give_up([row], f"it is not to be had from {_named(row, want)} any more")
+        if lost or lost_keeps or refused.issuperset(want.places):
             self._begin_anew(news.fetch)
 
     def _refuse(self, want: Want, jobs: Sequence[str], why: str, at: Moment) -> None:
@@ -247,3 +251,8 @@ class Fetching(Part):
                 self._depot.give_up([row], why)
             else:
                 self._end(row, why, at, final=True)
+
+
+def _named(row: WaitingJob | KeepRow, want: Want) -> str:
+    """Return who was said to have an object, for people."""
+    return " and ".join(sorted({place.holder.node for place in places_of(row, want.object.id)}))

@@ -9,7 +9,7 @@ from caroni_edge.agent.jobs.aside import Aside
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.locations import Locations
 from caroni_edge.agent.jobs.quotas import Quotas, Space, WaitsForRoom, reserved
-from caroni_edge.agent.jobs.wants import id_of, want_of
+from caroni_edge.agent.jobs.wants import id_of, together, want_of
 from caroni_edge.agent.store.jobs import JobRow
 from caroni_edge.agent.store.keeps import KeepRow
 from caroni_edge.base.memory import Memory, MemorySet
@@ -111,7 +111,9 @@ class FileRoom(Memory):
         """
         found, jobs = self._of_jobs()
         keeps = self._store.keeps.first(KEPT_AT_ONCE)
-        known = {**{id_of(row): want_of(row) for row in keeps}, **found}
+        known = dict(found)
+        for row in keeps:
+            _add(known, want_of(row))
         coming = {fetch: known[fetch] for fetch in known if fetch in begun}
         self._aside.look(coming, at.now)
         taken = [(want.manager, self._aside.takes(want)) for want in coming.values()]
@@ -142,10 +144,7 @@ class FileRoom(Memory):
         for row in self._store.wanted.all(OF_A_JOB):
             fetch = id_of(row)
             jobs.setdefault(row.job, []).append(fetch)
-            if fetch not in found:
-                found[fetch] = want_of(row)
-            elif row.is_directory:
-                found[fetch] = found[fetch]._replace(is_directory=True)
+            _add(found, want_of(row))
         return found, jobs
 
     def _more_bytes(self, job: str, fetches: Sequence[FetchId], found: Mapping[FetchId, Want]) -> int:
@@ -167,6 +166,12 @@ class FileRoom(Memory):
         if self._free_bytes is None:
             return inf
         return self._free_bytes - self._in_force.settings.disk_floor_bytes - self._locations.reserved_bytes
+
+
+def _add(found: dict[FetchId, Want], want: Want) -> None:
+    """Let an object come for one more job, or promise."""
+    known = found.get(want.id)
+    found[want.id] = want if known is None else together(known, want)
 
 
 class _Share:
@@ -212,8 +217,7 @@ class _Share:
         """Let what was promised have room, if jobs leave any."""
         want = want_of(row)
         if want.id in self._wanted:
-            if row.is_directory:
-                self._wanted[want.id] = self._wanted[want.id]._replace(is_directory=True)
+            _add(self._wanted, want)
         elif want.id in self._coming:
             self._wanted[want.id] = want
         elif jobs_wait or self._aside.is_being_set(want.id):

@@ -141,7 +141,7 @@ class Copies(Part):
         known = self._store.places.of(found.workflow, copy.placed_as)
         holders = (each for each in known if each != self._context.own_place)
         places = tuple(place for holder in holders if (place := self._files.place(holder, workflow)) is not None)
-        return Want(self._me, workflow, Object(sha256_of(copy.object), copy.size), places) if places else None
+        return Want(self._me, Object(sha256_of(copy.object), copy.size), places) if places else None
 
     def _fetch(self, name: ObjectId, want: Want) -> None:
         self._wants[name] = want

@@ -101,7 +101,8 @@ class JobFiles(Memory):
         if not self._speaks_of_files(holder):
             return None
         key, me = self._key(holder), Peer("managers", self._context.topics.node)
-        return Place(Peer("agents", holder), key.generation, make_ticket(key, workflow, me), self._direct(holder))
+        ticket = make_ticket(key, workflow, me)
+        return Place(Peer("agents", holder), workflow, key.generation, ticket, self._direct(holder))
 
     def say_again(self, holder: str, at: Moment) -> None:
         """Say its key to an agent again, which does not take a ticket of this manager that was made by it."""

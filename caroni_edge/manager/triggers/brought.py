@@ -255,9 +255,9 @@ class Brought(Part):
         found: dict[FetchId, Want] = {}
         for row in self._firsts(FETCHED_AT_ONCE):
             wanted = Object(sha256_of(row.object), row.size)
-            place = Place(Peer(SUBMIT, row.holder), GENERATION, row.ticket)
             workflow = self._store.workflows.by_seq(row.workflow).id
-            want = Want(self._me, workflow, wanted, (place,), row.workflow, is_directory=row.is_directory)
+            place = Place(Peer(SUBMIT, row.holder), workflow, GENERATION, row.ticket)
+            want = Want(self._me, wanted, (place,), row.workflow, is_directory=row.is_directory)
             if want.id not in found or want.is_directory:
                 found[want.id] = want if want.id not in found else found[want.id]._replace(is_directory=True)
         return found

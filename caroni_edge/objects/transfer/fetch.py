@@ -22,15 +22,13 @@ class Want(NamedTuple):
 
     Attributes:
         manager: Who wants it.
-        workflow: For which of its workflows.
         object: Hash and size.
-        places: Where it is.
+        places: Where it is, for whichever of the manager's workflows; of each holder one.
         order: Of one manager's objects those with a lesser number come first.
         is_directory: Whether it is the list of a directory.
     """
 
     manager: str
-    workflow: str
     object: Object
     places: tuple[Place, ...]
     order: int = 0
@@ -176,7 +174,7 @@ class Fetch:
             v=TRANSFER_VERSION,
             transfer=self.stream.number,
             manager=want.manager,
-            workflow=want.workflow,
+            workflow=place.workflow,
             generation=place.generation,
             object=want.object.id,
             ticket=place.ticket,

@@ -33,12 +33,14 @@ class Place(NamedTuple):
 
     Attributes:
         holder: The node that has it.
+        workflow: For which workflow of the manager it is there; the ticket is for that alone.
         generation: Which key of the manager and the holder has made the ticket.
         ticket: What shows the holder that the manager lets this node have it.
         direct: Where the holder gives it straight, `https://HOST[:PORT]`; empty: over the broker alone.
     """
 
     holder: Peer
+    workflow: str
     generation: int
     ticket: str
     direct: str = ""

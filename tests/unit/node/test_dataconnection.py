@@ -24,7 +24,7 @@ from caroni_edge.transport.access import UnusableCaFile
 from caroni_edge.transport.base import Arrived, Connected, Deliver, Subscribed, TransportEnded, Will, Writable
 from tests.support import in_thread, wait_until
 
-WANT = Want("m1", "w1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), 1, "b" * 64),))
+WANT = Want("m1", Object("a" * 64, 100), (Place(Peer("agents", "a2"), "w1", 1, "b" * 64),))
 TOPICS = Topics("c", "agents", "a1")
 WITHIN_S = 60.0
 UNBOUNDED = FilesConfig()

@@ -86,7 +86,7 @@ class Asking:
         found = Object(hashlib.sha256(data).hexdigest(), len(data))
         self.host.files[f"/objects/{found.sha256}"] = data if served is None else served
         direct = self.host.url("").removesuffix("/") if url is None else url
-        return Want("m1", "w1", found, (Place(A2, 7, "2" * 64, direct),))
+        return Want("m1", found, (Place(A2, "w1", 7, "2" * 64, direct),))
 
     def came(self) -> bytes:
         _, path = self.told.get(timeout=WITHIN_S)
@@ -176,7 +176,7 @@ def test_the_broker_goes_on_with_what_has_come(asking: Asking) -> None:
     asking.direct.fetch(want)
     assert asking.leaves() == want
     assert PartFiles(asking.parts).saved(want.id) == bytes([0b00000111])
-    again = want._replace(places=(*want.places, Place(A1, 1, "1" * 64)))
+    again = want._replace(places=(*want.places, Place(A1, "w1", 1, "1" * 64)))
     asking.direct.fetch(again)
     assert asking.leaves() == again
     assert len(asking.host.asked) == 1

@@ -65,7 +65,7 @@ def kept(bench: Bench) -> list[tuple[str, str]]:
 def test_what_is_to_be_kept_is_fetched_and_said_to_be_held_when_it_is_here(bench: Bench) -> None:
     keep(bench)
     bench.outbox.nothing_else()
-    assert (bench.runner.fetching[WANTED].workflow, kept(bench)) == ("w1", [])
+    assert ({each.workflow for each in bench.runner.fetching[WANTED].places}, kept(bench)) == ({"w1"}, [])
     bring(bench)
     assert bench.outbox.take(ObjectsHeld) == HELD
     assert (kept(bench), bench.runner.fetching) == ([("w1", OBJECT.id)], {})

@@ -4,6 +4,7 @@ import pytest
 
 from caroni_edge.agent.jobs.fetching import TELL_AGAIN_S
 from caroni_edge.agent.jobs.fileroom import OF_A_JOB
+from caroni_edge.agent.jobs.wants import HOLDERS_MAX
 from caroni_edge.agent.lifecycle import JobState
 from caroni_edge.agent.processes.port import FetchedNoDirectory, ObjectFetched, PlaceRefused
 from caroni_edge.config.model import FilesConfig
@@ -22,7 +23,7 @@ from caroni_edge.protocol.messages import (
     OfferAccept,
     Placement,
 )
-from caroni_edge.protocol.objects import ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
+from caroni_edge.protocol.objects import PLACES_MAX, ObjectBad, ObjectKey, ObjectPlace, ObjectsWanted
 from caroni_edge.values.carried import directory_value, object_value
 from caroni_edge.values.large import large_value
 from caroni_edge.values.parsing import parse_type
@@ -68,10 +69,15 @@ def refuse(bench: Bench, holder: Peer, why: Failure = "unknown") -> None:
     bench.call(lambda at: bench.reactor.on_news(PlaceRefused(WANTED, holder, why), at))
 
 
+def asked(bench: Bench) -> list[tuple[Peer, str]]:
+    """Return who is asked for the file, for which workflows."""
+    return [(place.holder, place.workflow) for place in bench.runner.fetching[WANTED].places]
+
+
 def test_a_job_waits_for_its_file_without_a_slot_and_then_gets_it(bench: Bench) -> None:
     job = staging(bench)
     want = bench.runner.fetching[WANTED]
-    assert (want.workflow, want.object, want.places) == ("w1", OBJECT, (Place(A2, 1, "2" * 64),))
+    assert (want.object, want.places) == (OBJECT, (Place(A2, "w1", 1, "2" * 64),))
     (other,) = bench.place(bench.new_job("upper"))
     assert (bench.state(other), bench.states()["staging"]) == (JobState.RUNNING, 1)
     bring(bench)
@@ -84,7 +90,7 @@ def test_a_job_waits_for_its_file_without_a_slot_and_then_gets_it(bench: Bench) 
 def test_where_a_place_gives_files_straight_is_handed_on(bench: Bench) -> None:
     url = "https://a2.example.org:8443"
     staging(bench, ObjectPlace(holder="agents/a2", generation=1, ticket="2" * 64, direct=url))
-    assert bench.runner.fetching[WANTED].places == (Place(A2, 1, "2" * 64, url),)
+    assert bench.runner.fetching[WANTED].places == (Place(A2, "w1", 1, "2" * 64, url),)
 
 
 def test_an_agent_says_where_it_gives_files_straight(bench: Bench) -> None:
@@ -295,12 +301,39 @@ def test_a_file_that_no_place_gives_ends_all_who_wait_for_it(bench: Bench, why: 
 def test_a_file_that_one_workflow_has_elsewhere_comes_from_there(bench: Bench) -> None:
     first = staging(bench)
     (second,) = bench.place(taking(bench, AT_A3, workflow="w2"))
+    assert asked(bench) == [(A2, "w1"), (A3, "w2")]
     refuse(bench, A2)
     assert (bench.state(first), bench.state(second)) == (JobState.FAILED, JobState.STAGING)
-    want = bench.runner.fetching[WANTED]
-    assert (want.workflow, [place.holder for place in want.places]) == ("w2", [A3])
+    assert bench.outbox.take(ObjectBad).job == first
+    assert asked(bench) == [(A3, "w2")]
     refuse(bench, A3)
     assert (bench.state(second), bench.runner.fetching) == (JobState.FAILED, {})
+
+
+def test_a_place_that_two_workflows_name_is_asked_once_and_by_the_ticket_of_the_other_when_the_first_has_ended(
+    bench: Bench,
+) -> None:
+    first = staging(bench)
+    (second,) = bench.place(taking(bench, AT_A2, AT_A3, workflow="w2"))
+    assert asked(bench) == [(A2, "w1"), (A3, "w2")]
+    refuse(bench, A3)
+    bad = bench.outbox.take(ObjectBad)
+    assert (bad.job, bad.place) == (second, "agents/a3")
+    bench.outbox.nothing_else()
+    refuse(bench, A2)
+    assert (bench.state(first), bench.state(second)) == (JobState.FAILED, JobState.STAGING)
+    assert (A2, "w2") in asked(bench)
+    refuse(bench, A2)
+    refuse(bench, A3)
+    assert (bench.state(second), bench.runner.fetching) == (JobState.FAILED, {})
+
+
+def test_of_very_many_places_a_bounded_number_is_asked(bench: Bench) -> None:
+    for number in range(0, HOLDERS_MAX + 1, PLACES_MAX):
+        holders = [f"agents/b{number + each}" for each in range(PLACES_MAX)]
+        places = (ObjectPlace(holder=holder, generation=1, ticket="5" * 64) for holder in holders)
+        bench.place(taking(bench, *places, workflow=f"w{number}"))
+    assert len(asked(bench)) == HOLDERS_MAX
 
 
 def test_a_file_that_was_told_with_another_size_is_begun_anew(bench: Bench) -> None:
@@ -325,7 +358,7 @@ def test_a_ticket_that_is_not_taken_is_said_once_and_ends_nothing(bench: Bench) 
     assert [each.reason for each in bench.outbox.take_all(ObjectBad)] == ["ticket"]
     newer = ObjectPlace(holder="agents/a2", generation=2, ticket="4" * 64)
     bench.send(ObjectsWanted(job=job, places=(newer,)))
-    assert bench.runner.fetching[WANTED].places == (Place(A2, 2, "4" * 64),)
+    assert bench.runner.fetching[WANTED].places == (Place(A2, "w1", 2, "4" * 64),)
     refuse(bench, A2, "ticket")
     assert len(bench.outbox.take_all(ObjectBad)) == 1
 
@@ -352,7 +385,7 @@ def test_places_for_a_job_that_waits_for_nothing_or_is_somebody_elses_change_not
     job = staging(bench)
     bench.send(ObjectsWanted(job=job, places=(AT_A3,)), manager="m2")
     bench.send(ObjectsWanted(job="unknown1", places=(AT_A3,)))
-    assert bench.runner.fetching[WANTED].places == (Place(A2, 1, "2" * 64),)
+    assert bench.runner.fetching[WANTED].places == (Place(A2, "w1", 1, "2" * 64),)
     bring(bench)
     bench.send(ObjectsWanted(job=job, places=(AT_A3,)))
     assert (bench.state(job), bench.runner.fetching) == (JobState.RUNNING, {})
@@ -522,7 +555,7 @@ def test_what_a_directory_names_comes_from_those_that_have_the_directory(bench: 
     assert found == {OTHER: [A2], OBJECT: [A3]}
     moved = ObjectPlace(holder="agents/a2", generation=2, ticket="5" * 64)
     bench.send(ObjectsWanted(job=job, places=(moved,)))
-    assert {place for want in bench.runner.fetching.values() for place in want.places} == {Place(A2, 2, "5" * 64)}
+    assert {place for want in bench.runner.fetching.values() for place in want.places} == {Place(A2, "w1", 2, "5" * 64)}
 
 
 def test_of_a_directory_of_thousands_some_are_fetched_at_a_time(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def told(tmp_path: Path, data: bytes, *, is_directory: bool = True) -> JobNews:
     path.write_bytes(data)
     found = Object(hashlib.sha256(data).hexdigest(), len(data))
     fetch = FetchId("m1", found.sha256)
-    fetches.fetch(Want("m1", "w1", found, (), is_directory=is_directory))
+    fetches.fetch(Want("m1", found, (), is_directory=is_directory))
     fetches.told(Fetched(fetch), path)
     files.put(files.close)
     files.run()

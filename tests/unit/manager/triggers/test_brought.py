@@ -86,8 +86,8 @@ def test_the_files_are_fetched_from_who_is_named_and_then_the_workflow_begins(be
     submit(bench)
     said, data = last_event(bench)
     assert (said, data["lacks_files"], data["reason"]) == ("held", True, "waits for 2 files from submit-alice")
-    place = Place(Peer("submit", ALICE), 1, TICKET)
-    assert fetched(bench) == [Want("m1", "w1", each, (place,), 1) for each in (ONE, TWO)]
+    place = Place(Peer("submit", ALICE), "w1", 1, TICKET)
+    assert fetched(bench) == [Want("m1", each, (place,), 1) for each in (ONE, TWO)]
     assert 'it waits for the files "m31.fits" (5 MB) and "m42.fits" (7 MB) from submit-alice' in why(bench)
     come(bench, ONE)
     assert (status(bench), fetched(bench)) == ("held", [FETCH_ONE])
@@ -115,11 +115,11 @@ def test_a_file_that_two_workflows_wait_for_is_fetched_once_and_from_the_other_w
 ) -> None:
     submit(bench)
     submit(bench, "w2", BOB)
-    assert [each.workflow for each in fetched(bench) if isinstance(each, Want)] == ["w1", "w1"]
+    assert [each.places[0].workflow for each in fetched(bench) if isinstance(each, Want)] == ["w1", "w1"]
     bench.cancel("w1")
     bench.advance(LOOK_EVERY_S)
     again = fetched(bench)
-    assert [(each.workflow, each.places[0].holder.node) for each in again if isinstance(each, Want)] == [
+    assert [(each.places[0].workflow, each.places[0].holder.node) for each in again if isinstance(each, Want)] == [
         ("w2", BOB)
     ] * 2
     come(bench, ONE)
@@ -150,7 +150,7 @@ def test_a_trigger_that_comes_again_says_that_its_holder_is_there_and_may_name_a
     fetched(bench)
     submit(bench, holder=BOB, ticket="8" * 64)
     assert {each.places for each in fetched(bench) if isinstance(each, Want)} == {
-        (Place(Peer("submit", BOB), 1, "8" * 64),)
+        (Place(Peer("submit", BOB), "w1", 1, "8" * 64),)
     }
 
 
@@ -200,7 +200,7 @@ def test_after_a_restart_they_are_fetched_on(bench: Bench) -> None:
     come(bench, ONE)
     bench.now += 10 * SILENT_S
     bench.restart()
-    assert [(each.workflow, each.object) for each in bench.storekeeper.resumed] == [("w1", TWO)]
+    assert [(each.places[0].workflow, each.object) for each in bench.storekeeper.resumed] == [("w1", TWO)]
     assert status(bench) == "held"
     come(bench, TWO)
     assert status(bench) == "initializing"
@@ -284,8 +284,8 @@ def list_comes(bench: Bench, files: list[Object]) -> None:
 def test_of_a_directory_its_list_is_fetched_and_then_what_is_in_it() -> None:
     bench, files = bring()
     assert 'it waits for the directory "night" from submit-alice' in why(bench)
-    place = Place(Peer("submit", ALICE), 1, TICKET)
-    assert fetched(bench) == [Want("m1", "w1", LISTED, (place,), 1, is_directory=True)]
+    place = Place(Peer("submit", ALICE), "w1", 1, TICKET)
+    assert fetched(bench) == [Want("m1", LISTED, (place,), 1, is_directory=True)]
     list_comes(bench, files)
     assert status(bench) == "held"
     assert "it waits for 2 files that lie in directories from submit-alice" in why(bench)

@@ -82,7 +82,7 @@ def lose(bench: Bench) -> None:
 def test_a_step_waits_until_the_value_is_here_and_begins_with_what_is_in_it() -> None:
     bench = begun()
     (want,) = fetched(bench)
-    assert (want.workflow, want.object, want.places[0].holder) == ("w1", NUMBERS, Peer("agents", "a1"))
+    assert (want.object, want.places[0].workflow, want.places[0].holder) == (NUMBERS, "w1", Peer("agents", "a1"))
     assert bench.state("use") is StepState.CREATED
     assert not bench.is_ready("lower")
     assert bench.evaluations == []

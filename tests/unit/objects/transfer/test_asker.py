@@ -22,8 +22,8 @@ BLOCK = 256 << 10
 
 
 def want_of(name: str, size: int, *holders: Peer, manager: str = "m1", order: int = 0) -> Want:
-    places = tuple(Place(holder, 1, "t") for holder in holders)
-    return Want(manager, "w", Object(sha256(name.encode()).hexdigest(), size), places, order)
+    places = tuple(Place(holder, "w", 1, "t") for holder in holders)
+    return Want(manager, Object(sha256(name.encode()).hexdigest(), size), places, order)
 
 
 class Bench:

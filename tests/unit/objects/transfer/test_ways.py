@@ -10,13 +10,13 @@ from caroni_edge.values.remote import direct_address
 
 A2, A3 = Peer("agents", "a2"), Peer("agents", "a3")
 HOSTS = (parse_host("a2.example.org:8443"), parse_host("*.example.com"))
-NEAR = Place(A2, 1, "2" * 64, "https://a2.example.org:8443")
-FAR = Place(A3, 1, "3" * 64, "https://a3.example.com")
+NEAR = Place(A2, "w1", 1, "2" * 64, "https://a2.example.org:8443")
+FAR = Place(A3, "w1", 1, "3" * 64, "https://a3.example.com")
 CLAIM = Claim("m1", "w1", Peer("agents", "a1"), 7, "2" * 64)
 
 
 def test_a_place_is_asked_directly_where_its_host_is_listed() -> None:
-    way = Ways(HOSTS).choose([Place(A3, 1, "3" * 64), NEAR, FAR], 0.0)
+    way = Ways(HOSTS).choose([Place(A3, "w1", 1, "3" * 64), NEAR, FAR], 0.0)
     assert way is not None
     assert (way.place, way.address.authority) == (NEAR, "a2.example.org:8443")
     assert object_at(way.address, "ab").target == "/objects/ab"
