@@ -344,7 +344,7 @@ def measure_agent(path: Path, count: int, runs: int) -> Figures:
         with timed(figures, "a tick without work"):
             agent.settle()
     site = agent_site.make_site(replace(bench.api, readers=readers), path)
-    with start(WEB, site, bench) as server, Client(server) as client:
+    with start(WEB, path, lambda: site, bench) as server, Client(server) as client:
         pages = {"": "", "status completed": "?status=completed", "status failed": "?status=failed"}
         pages |= {"of a manager": "?manager=m1", "of a manager, failed": "?manager=m1&status=failed"}
         pages |= {"of a manager, none there": "?manager=m1&status=running"}

@@ -13,9 +13,10 @@ from caroni_edge.node.calls import Call
 from caroni_edge.node.store import AuditRows
 from caroni_edge.storage.database import open_database
 from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.nodeview import NodeCommands, NodeView
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import NodeCommands, NodeView, Site
+from caroni_edge.web.site import Site
 from tests.configs import manager_config
 from tests.support import WITHIN_S, in_thread
 from tests.unit.node.bench import NodeBench
@@ -72,7 +73,7 @@ class ServedNode(NodeBench):
         )
 
     def serve(self, web: WebConfig | None = WEB) -> WebServer:
-        return start(web, self.site(), self)
+        return start(web, self.directory, self.site, self)
 
     def close(self) -> None:
         self.readers.close()

@@ -47,9 +47,9 @@ from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.storage.database import Database, open_database
 from caroni_edge.web.audit import AuditedCommands
 from caroni_edge.web.given import Giving
+from caroni_edge.web.nodeview import NodeCommands, NodeView
 from caroni_edge.web.readers import Readers
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import NodeCommands, NodeView
 from tests.configs import manager_config
 from tests.outbox import RecordingOutbox
 from tests.support import in_thread
@@ -317,12 +317,12 @@ ALONE = NodeCommands(forget=_knows_no_peer, retry_letter=_knows_no_letter, drop_
 
 def serve_manager(bench: ManagerBench, path: Path, web: WebConfig | None = WEB) -> WebServer:
     """Serve the manager of a bench."""
-    return start(web, replace(manager_site.make_site(bench.api, path), over_node=ALONE), bench.service)
+    return start(web, path, lambda: replace(manager_site.make_site(bench.api, path), over_node=ALONE), bench.service)
 
 
 def serve_agent(bench: AgentBench, path: Path, web: WebConfig = WEB, giving: Giving | None = None) -> WebServer:
     """Serve the agent of a bench."""
-    return start(web, replace(agent_site.make_site(bench.api, path, giving), over_node=ALONE), bench)
+    return start(web, path, lambda: replace(agent_site.make_site(bench.api, path, giving), over_node=ALONE), bench)
 
 
 def told(work: Callable[[], Any]) -> "Future[Any]":

@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caroni_edge.agent.boxes.host import find_boxes
 from caroni_edge.agent.boxes.view import Hidden, hidden
@@ -27,7 +29,15 @@ from caroni_edge.node.locationfetches import LOCATED, LocationFetches
 from caroni_edge.node.node import Node
 from caroni_edge.node.startup import connect, open_node, open_transfers, watch_disk
 from caroni_edge.node.transfers import Transfers
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.transfer.rates import Flow
+from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.nodeview import NodeView
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import serve_node
+
+if TYPE_CHECKING:
+    from caroni_edge.web.site import Site
 
 NOT_TAKEN_OVER = "the keeper has not said yet which jobs run"
 
@@ -42,7 +52,7 @@ class AgentDaemon(Daemon[AgentConfig]):
     def open(self, opened: ExitStack) -> Node:
         """Put the agent together with its runner, and let it connect."""
         config = self.config
-        node = open_node(config, opened, access=self.access)
+        node = self._node = open_node(config, opened, access=self.access)
         taken_over: Future[None] = Future()
         be_private()
         view = secrets_of(config, load_job_types(config.job_types), self.environ)
@@ -58,13 +68,10 @@ class AgentDaemon(Daemon[AgentConfig]):
         self._reactor = make_reactor(node, config, types, runner)
         node.attach(self._reactor)
         node.checks.append(lambda: runner.trouble or (None if self._reactor.is_taken_over else NOT_TAKEN_OVER))
-        from caroni_edge.agent.pages.site import serve  # noqa: PLC0415 - commands on the database do without
-
         self._use_bucket(config, runner, opened)
         files, flow = runner.files.store, Flow(config.files.up, config.files.down)
-        self._web = opened.enter_context(
-            serve(config, node, self.service, self._reactor, runner, self._reload_types, files, flow)
-        )
+        web = serve_node(config, node, self.service, partial(self._site, config, files, flow))
+        self._web = opened.enter_context(web)
         self.service.supervise("runner", runner.run)
         self.service.supervise("trash", runner.empty_trash)
         self.service.supervise("files", runner.work_on_files)
@@ -85,6 +92,24 @@ class AgentDaemon(Daemon[AgentConfig]):
         watch_disk(self.service, config.state_dir, opened, self._reactor.on_disk)
         connect(node, self.service, opened, when=taken_over, transfers=transfers)
         return node
+
+    def _site(
+        self,
+        config: AgentConfig,
+        files: ObjectFiles,
+        flow: Flow,
+        view: NodeView,
+        readers: Readers,
+        commands: AuditedCommands,
+    ) -> "Site":
+        """Return what is served; loaded when somebody asks, with the configuration of the start."""
+        from caroni_edge.agent.pages.api import AgentApi  # noqa: PLC0415
+        from caroni_edge.agent.pages.site import make_site  # noqa: PLC0415
+        from caroni_edge.web.given import giving  # noqa: PLC0415
+
+        reply_topic = self._node.topics.inbox_of("{manager}")
+        api = AgentApi(view, readers, commands, self._reactor, self._reload_types, self._runner, reply_topic)
+        return make_site(api, config.state_dir, giving(config, readers, files, flow))
 
     def _use_bucket(self, config: AgentConfig, runner: Runner, opened: ExitStack) -> None:
         """Let what a depot keeps lie in its bucket, where it has one."""

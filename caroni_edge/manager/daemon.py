@@ -3,8 +3,10 @@
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from caroni_edge.base.moment import Moment
 from caroni_edge.config import ManagerConfig, load_manager
@@ -15,6 +17,9 @@ from caroni_edge.manager.holding.port import NO_STORE, Storekeeper, StoreNews
 from caroni_edge.manager.holding.storage import Storage
 from caroni_edge.manager.listening.threads import Listening
 from caroni_edge.manager.notifications.couriers import Couriers
+from caroni_edge.manager.pages.lists import Plans
+from caroni_edge.manager.pages.questions import Questions
+from caroni_edge.manager.questions.desk import Desk
 from caroni_edge.manager.reactor import ManagerReactor
 from caroni_edge.manager.store import Store
 from caroni_edge.manager.templates.library import Templates, load_templates
@@ -27,6 +32,13 @@ from caroni_edge.node.startup import connect, open_node, open_transfers, watch_d
 from caroni_edge.node.store import FactRows
 from caroni_edge.objects.transfer.rates import Flow
 from caroni_edge.transport.mqtt import MqttTransport
+from caroni_edge.web.audit import AuditedCommands
+from caroni_edge.web.nodeview import NodeView
+from caroni_edge.web.readers import Readers
+from caroni_edge.web.server import WebServer, serve_node
+
+if TYPE_CHECKING:
+    from caroni_edge.web.site import Site
 
 
 class ManagerDaemon(Daemon[ManagerConfig]):
@@ -49,16 +61,11 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         lists = ListReader(storage, lambda items: self.service.tell(lambda at: self._reactor.on_items(items, at)))
         self._reactor = make_reactor(node, config, self._templates, evaluator.ask, storage, lists.ask)
         node.attach(self._reactor)
-        from caroni_edge.manager.pages.site import make_questions, serve  # noqa: PLC0415 - only who serves needs them
-
         self.service.supervise("files", storage.work.run)
         opened.callback(storage.close)
         flow = Flow(config.files.up, config.files.down)
-        site = serve(
-            config, node, self.service, self._reactor, lambda: self._templates, self._reload_templates, storage, flow
-        )
-        web = self._web = opened.enter_context(site)
-        node.dispatch.on_question = make_questions(node, web, self.service, self._reactor).take
+        web = serve_node(config, node, self.service, partial(self._site, config, storage, flow))
+        node.dispatch.on_question = self._questions(opened.enter_context(web)).take
         self.service.supervise("evaluator", evaluator.run)
         opened.callback(evaluator.close)
         self.service.supervise("lists", lists.run)
@@ -80,6 +87,35 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         storage.arrivals.bringer = transfers
         connect(node, self.service, opened, transfers=transfers)
         return node
+
+    def _site(
+        self,
+        config: ManagerConfig,
+        storage: Storage,
+        flow: Flow,
+        view: NodeView,
+        readers: Readers,
+        commands: AuditedCommands,
+    ) -> "Site":
+        """Return what is served; loaded when somebody asks, with the configuration of the start."""
+        from caroni_edge.manager.pages.api import ManagerApi  # noqa: PLC0415
+        from caroni_edge.manager.pages.site import make_site  # noqa: PLC0415
+        from caroni_edge.web.given import giving  # noqa: PLC0415
+
+        reactor, name = self._reactor, self._node.topics.name
+        reload = self._reload_templates
+        api = ManagerApi(view, readers, commands, reactor, lambda: self._templates, reload, Plans(), storage)
+        given = giving(config, readers, storage.work.store, flow, lambda _manager: name)
+        return make_site(api, config.state_dir, given)
+
+    def _questions(self, web: WebServer) -> Questions:
+        """Have questions answered that people ask over the broker."""
+        self._web, node, reactor = web, self._node, self._reactor
+
+        def say(person: str, reply: str, payload: bytes) -> None:
+            node.connection.answer(node.topics.reply_to(person, reply), payload)
+
+        return Questions(Desk(lambda: reactor.settings.people, web.has_token), web, self.service, say)
 
     def _listen(self, node: Node, opened: ExitStack) -> None:
         """Have a session of its own for the messages that rules look at."""

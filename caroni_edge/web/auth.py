@@ -3,25 +3,24 @@
 Everything here runs on the server's event loop, one request at a time, so nothing is locked.
 """
 
-import hmac
 import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from caroni_edge.base.text import encoded
-from caroni_edge.config import Secret, WebConfig
+from caroni_edge.config import Secret
 from caroni_edge.node.store import THE_HOST
-from caroni_edge.web import audit, credentials
+from caroni_edge.web import audit
+from caroni_edge.web.accounts import Accounts, Role, same
 from caroni_edge.web.connections import ON_THE_HOST
 from caroni_edge.web.forms import CSRF_FIELD, fields
 from caroni_edge.web.inside import VOUCHED_FOR
@@ -30,7 +29,6 @@ from caroni_edge.web.streams import STREAMED, form_in
 
 log = logging.getLogger(__name__)
 
-Role = Literal["viewer", "operator"]
 Clock = Callable[[], float]
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -98,43 +96,6 @@ class Visitor:
         """Have the next page say something first; programs see no pages."""
         if self.session is not None:
             self.session.notices = [*self.session.notices, said][-NOTICES_MAX:]
-
-
-class Accounts:
-    """The token, and the people with their passwords; compared in constant time. Without a token nobody has it."""
-
-    def __init__(self, token: Secret | None = None, people: Mapping[str, tuple[Role, Secret]] | None = None) -> None:
-        """Let in who has the token or is among `people`."""
-        self._token, self._people = token, people or {}
-        self._nobody: tuple[Role, Secret] = ("viewer", Secret(secrets.token_hex()))
-
-    @classmethod
-    def of(cls, config: WebConfig, state_dir: Path) -> "Accounts":
-        """Take them from the configuration; what it does not give is made, and kept in `state_dir`.
-
-        Raises:
-            CredentialUnusable: A file that keeps one is of no use.
-        """
-        people: dict[str, tuple[Role, Secret]] = {name: (u.role, u.password) for name, u in config.users.items()}
-        people[config.username] = ("operator", credentials.password(config.password, state_dir))
-        return cls(credentials.token(config.token, state_dir), people)
-
-    def same_person(self, other: "Accounts", name: str) -> bool:
-        """Tell whether somebody has the same password and role as in `other`."""
-        return name in self._people and self._people[name] == other._people.get(name)
-
-    def has_token(self, text: str) -> bool:
-        """Tell whether `text` is the token."""
-        return self._token is not None and _same(text, self._token)
-
-    def knows(self, name: str) -> bool:
-        """Tell whether somebody has this name."""
-        return name in self._people
-
-    def role_of(self, name: str, password: str) -> Role | None:
-        """Return what somebody may do; None when name or password is wrong."""
-        role, right = self._people.get(name, self._nobody)
-        return role if _same(password, right) else None
 
 
 class Throttle:
@@ -246,15 +207,11 @@ class Gate:
             return
         if visitor.role != "operator" and not handler.opt.get(ANYBODY_CHANGES):
             raise Problem(403, f"{visitor.name} may look, and change nothing (role: viewer)")
-        if visitor.session is not None and not _same(await _csrf(connection, handler), Secret(visitor.session.csrf)):
+        if visitor.session is not None and not same(await _csrf(connection, handler), Secret(visitor.session.csrf)):
             said = f"a change made in a session needs its CSRF token: header {CSRF_HEADER}, or field {CSRF_FIELD}"
             raise Problem(403, said)
         if visitor.role == "operator" and not handler.opt.get(audit.UNAUDITED):
             audit.begin(_change(visitor.name, connection, handler))
-
-    def has_token(self, text: str) -> bool:
-        """Tell whether `text` is the token of the API; any thread may ask."""
-        return self._accounts.has_token(text)
 
     def change_to(self, accounts: Accounts) -> None:
         """Let in whom `accounts` has; the sessions of those whose password or role is another one end."""
@@ -323,10 +280,6 @@ async def _csrf(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
 def _stranger(why: str) -> Problem:
     return Problem(401, why, headers={"WWW-Authenticate": "Bearer"})
-
-
-def _same(given: str, right: Secret) -> bool:
-    return hmac.compare_digest(encoded(given), right.reveal().encode())
 
 
 def _pair(address: str, name: str) -> bytes:

@@ -9,13 +9,15 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
 
+from caroni_edge.web.accounts import Role
 from caroni_edge.web.assets import static_file
-from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Role, Session
+from caroni_edge.web.auth import ANYBODY_CHANGES, OPEN, Gate, Session
 from caroni_edge.web.forms import fields
 from caroni_edge.web.live import live
 from caroni_edge.web.metrics import CONTENT_TYPE, Metrics
+from caroni_edge.web.nodeview import NodeView
 from caroni_edge.web.problems import Problem, wants_page
-from caroni_edge.web.site import NodeView, Site
+from caroni_edge.web.site import Site
 from caroni_edge.web.templating import page
 
 LOGIN_LIMIT_BYTES = 16 * 1024

@@ -1,10 +1,11 @@
 """Requests that come by no connection: the node itself puts them to its application, for somebody it vouches for."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
-from litestar.types import ASGIApp, Message
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message
 
 VOUCHED_FOR: Final = "vouched_for"
 """In the state of a request: the node knows who makes it, and what that person may do."""
@@ -38,14 +39,18 @@ class Inside(NamedTuple):
     vouched_for: tuple[str, str] | None
 
 
-async def ask(app: ASGIApp, request: Inside) -> Response:
+Ask = Callable[[Inside], Awaitable[Response]]
+"""Puts a request to the application, on its event loop."""
+
+
+async def ask(app: "ASGIApp", request: Inside) -> Response:
     """Put a request to the application, and return its answer; for the event loop that serves it."""
     status, headers, parts = 500, dict[str, str](), list[bytes]()
 
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message: Message) -> None:
+    async def send(message: "Message") -> None:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]

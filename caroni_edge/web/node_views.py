@@ -10,7 +10,7 @@ from caroni_edge.delivery.outbox import OutboxRows, ShownLink
 from caroni_edge.doctor.findings import Finding, Level, is_healthy
 from caroni_edge.node.store import AuditRows, DeadLetter, DeadLetterRows
 from caroni_edge.web.health import Examined
-from caroni_edge.web.site import NodeView
+from caroni_edge.web.nodeview import NodeView
 
 REASON_MAX = 300
 LEVELS = (Level.PROBLEM, Level.WARNING, Level.OK)

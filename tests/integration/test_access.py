@@ -15,9 +15,9 @@ import pytest
 
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.web import tls
+from caroni_edge.web.certificate import PageCertificateUnusable
 from caroni_edge.web.credentials import CredentialUnusable
 from caroni_edge.web.server import WebServer
-from caroni_edge.web.tls import PageCertificateUnusable
 from tests.certificates import Certificates, make_certificates
 from tests.node_bench import ServedNode
 from tests.support import wait_until

@@ -13,8 +13,8 @@ from caroni_edge.node.reactor import Forgotten, UnknownPeer
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.jobtypes import JobTypeNotice
 from caroni_edge.protocol.messages import Presence
+from caroni_edge.web.nodeview import NodeCommands
 from caroni_edge.web.server import WebServer, start
-from caroni_edge.web.site import NodeCommands
 from tests.web_bench import PASSWORD, WEB, AgentBench, Client, ManagerBench, serve_agent, serve_manager
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -198,7 +198,7 @@ def test_an_agent_is_forgotten_by_a_form(bench: ManagerBench, tmp_path: Path) ->
         manager_site.make_site(bench.api, tmp_path), over_node=NodeCommands(forget, forgotten.remove, forgotten.remove)
     )
     bench.see("ship4", "foojob0")
-    with start(WEB, site, bench.service) as server, Client(server, token=None) as browser:
+    with start(WEB, site.state_dir, lambda: site, bench.service) as server, Client(server, token=None) as browser:
         browser.headers.update(HTML)
         browser.follow_redirects = True
         page = browser.post("/login", data={"username": "admin", "password": PASSWORD, "next": "/agents/ship4"}).text
@@ -246,7 +246,7 @@ def test_a_broken_template_says_what_is_wrong_and_where(tmp_path: Path) -> None:
     (folder / "broken.cwl").write_text("class: Workflow\ncwlVersion: v1.2\nsteps: 3\n")
     with closing(ManagerBench(tmp_path, directory=folder)) as bench:
         site = manager_site.make_site(bench.api, tmp_path)
-        with start(WEB, site, bench.service) as server, Client(server) as program:
+        with start(WEB, site.state_dir, lambda: site, bench.service) as server, Client(server) as program:
             assert "broken.cwl:1" in program.get("/templates", headers=HTML).text
             assert "line 3: " in program.get("/templates/broken", headers=HTML).text
 
@@ -288,7 +288,7 @@ def test_a_template_is_written_checked_and_started_on_pages(tmp_path: Path) -> N
     folder.mkdir()
     with closing(ManagerBench(tmp_path, directory=folder)) as bench:
         site = manager_site.make_site(bench.api, tmp_path)
-        with start(WEB, site, bench.service) as server, Client(server, token=None) as browser:
+        with start(WEB, site.state_dir, lambda: site, bench.service) as server, Client(server, token=None) as browser:
             browser.headers.update(HTML)
             browser.follow_redirects = True
             right = {"username": "admin", "password": PASSWORD, "next": "/new-template"}

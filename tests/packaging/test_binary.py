@@ -123,7 +123,9 @@ def notes(tmp_path: Path) -> Notes:
 def begun(daemon: Daemon, program: Path, temporary: Path) -> Daemon:
     """Start a daemon of the binary, which unpacks itself in `temporary`."""
     daemon.program, daemon.environ = (str(program),), {"TMPDIR": str(temporary)}
-    return daemon.start()
+    daemon.start(wait=False)
+    wait_until(lambda: "connected to the broker" in daemon.log, what=f"{daemon.name} to be connected")
+    return daemon  # nobody has looked at its page, so what serves that is still to be loaded
 
 
 def children(pid: int) -> list[int]:

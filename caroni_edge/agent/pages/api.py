@@ -30,10 +30,10 @@ from caroni_edge.objects.transfer.progress import Moving, Progress
 from caroni_edge.web.audit import AuditedCommands, note
 from caroni_edge.web.logtext import decode, log_answer
 from caroni_edge.web.metrics import Metric, by, single
+from caroni_edge.web.nodeview import NodeView
 from caroni_edge.web.parameters import AfterNumber, Limit, LogOffset
 from caroni_edge.web.problems import Problem
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.site import NodeView
 
 LOG_SHOWN_BYTES = 64 * 1024
 LOG_AT_ONCE_BYTES = 1 << 20

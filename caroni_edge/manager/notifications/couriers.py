@@ -14,8 +14,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-import httpx
-
 from caroni_edge.base.backoff import Backoff
 from caroni_edge.base.errors import CaroniError
 from caroni_edge.base.moment import Moment
@@ -192,6 +190,8 @@ def signature(secret: Secret, event: str, stamp: int, body: bytes) -> str:
 
 
 def _post(target: Webhook, row: NotificationRow, date: float) -> tuple[Result, str]:
+    import httpx  # noqa: PLC0415 - 5 MB, and few managers have a webhook
+
     stamp = int(date)
     headers = {
         "Content-Type": "application/cloudevents+json",

@@ -43,10 +43,10 @@ from caroni_edge.protocol.triggers import Trigger
 from caroni_edge.web.audit import UNAUDITED, AuditedCommands
 from caroni_edge.web.logtext import State, log_answer
 from caroni_edge.web.metrics import Metric, by
+from caroni_edge.web.nodeview import NodeView
 from caroni_edge.web.parameters import AfterName, AfterNumber, AttemptNumber, Limit, LogOffset, LogPart, LogSize
 from caroni_edge.web.problems import Problem, on_problem
 from caroni_edge.web.readers import Readers
-from caroni_edge.web.site import NodeView
 
 
 @dataclass(frozen=True)

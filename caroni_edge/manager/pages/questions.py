@@ -19,8 +19,7 @@ from caroni_edge.protocol.questions import (
     Request,
     request_of,
 )
-from caroni_edge.web.inside import Inside, Response
-from caroni_edge.web.server import Ask
+from caroni_edge.web.inside import Ask, Inside, Response
 
 log = logging.getLogger(__name__)
 

@@ -17,23 +17,25 @@ class WorkflowTimes:
     """Costs the work on workflows nothing."""
 
     def __init__(self, readers: Readers, clock: Callable[[], float] = time.time) -> None:
-        """Begin with the workflows that end from now on; `clock` tells Unix seconds."""
+        """Begin with the workflows that end after the first look; `clock` tells Unix seconds."""
         self._readers, self._clock = readers, clock
         self._lock = Lock()
         self._took = Histograms(LONG_S)
-        with readers.open() as conn:
-            self._seen = ShownWorkflowRows(conn).last_ended()
+        self._seen: float | None = None
 
     def collect(self) -> Iterator[Distribution]:
-        """Yield what was measured since the start."""
+        """Yield what was measured since the first look."""
         with self._lock:
             self._read()
-            text = "From the start of a workflow to its end, by template, since the start."
+            text = "From the start of a workflow to its end, by template, since the first look."
             yield Distribution("workflow_seconds", text, by_name("template", self._took))
 
     def _read(self) -> None:
-        after = min(self._seen, self._clock())  # a clock that went back must not hide what ends now
         with self._readers.open() as conn:
-            for workflow in ShownWorkflowRows(conn).ended_since(after, READ_MAX):
+            rows = ShownWorkflowRows(conn)
+            if self._seen is None:
+                self._seen = rows.last_ended()
+            after = min(self._seen, self._clock())  # a clock that went back must not hide what ends now
+            for workflow in rows.ended_since(after, READ_MAX):
                 self._took[workflow.template].observe(max(0.0, workflow.ended - workflow.created))
                 self._seen = workflow.ended

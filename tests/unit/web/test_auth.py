@@ -7,7 +7,8 @@ import pytest
 
 from caroni_edge.config import Secret, WebConfig, WebUser
 from caroni_edge.web import auth, credentials
-from caroni_edge.web.auth import Accounts, Gate, Role, Sessions, Throttle
+from caroni_edge.web.accounts import Accounts, Role
+from caroni_edge.web.auth import Gate, Sessions, Throttle
 from caroni_edge.web.credentials import CredentialUnusable
 from caroni_edge.web.problems import Problem
 
