@@ -16,8 +16,8 @@ PLACES = (
     # The loop of a node, in its order.
     "before-commit",
     "after-commit",
+    "after-deeds",
     "after-acks",
-    "after-publish",
     "before-answer",
     # The connection: something has just gone out.
     "after-write",

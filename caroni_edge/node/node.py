@@ -150,7 +150,7 @@ class Node:
     # A batch
 
     def run_batch(self, arrived: Sequence[Event | Call], at: Moment) -> None:
-        """Let a batch take effect in one transaction; only then acknowledge, publish and act."""
+        """Let a batch take effect in one transaction; only then act, acknowledge and publish."""
         self.connection.now = at.now
         events = [event for event in arrived if not self._note(event, at)]
         # A `Connected` comes only once, so it is never held: if the database still fails, we disconnect again.
@@ -182,13 +182,14 @@ class Node:
             self._fail(failure, calls, at)
             return
         failpoint("after-commit")
+        # A job begins sooner so: what goes to the broker wakes a thread, with which this one shares the interpreter.
+        self.reactor.committed()
+        failpoint("after-deeds")
         with self.transport.together():
             self._after_commit(events)
             failpoint("after-acks")
             self.connection.send(frames)
             self.connection.pump()
-        failpoint("after-publish")
-        self.reactor.committed()
         failpoint("before-answer")
         for call, result in results:
             answer(call, result)
