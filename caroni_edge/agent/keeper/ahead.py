@@ -10,7 +10,6 @@ from collections.abc import Callable
 from math import inf
 
 from caroni_edge.agent.keeper.job import Event
-from caroni_edge.agent.keeper.orders import ordered
 
 SAY_STARTED_AFTER_S = 0.05
 """So long a job runs before its agent is told that it was started: most end sooner, and their end says as much."""
@@ -44,10 +43,9 @@ class Ahead:
         """Let a job wait for its turn, unless it does already.
 
         Raises:
-            ValueError, TypeError, KeyError: The order makes no sense.
+            ValueError, TypeError, KeyError: The order does not say which job it is, or for how many slots.
         """
-        start, _ = ordered(order, "", "")
-        self._waiting.setdefault(start.job, {**order, "slots": int(order["slots"])})
+        self._waiting.setdefault(str(order["job"]), {**order, "slots": int(order["slots"])})
 
     def take(self, running: int) -> Event | None:
         """Return the order that is next, if it may be carried out beside so many jobs; it does not wait any more."""

@@ -343,9 +343,8 @@ def _remember_running(record: str, running: str) -> None:
 def _append(record: int, facts: dict[str, Any], before: bytes = b"") -> None:
     """Add a whole line or nothing; `before` comes first, and ends a line that a power cut may have left unfinished."""
     line = before + json.dumps(facts).encode() + b"\n"
-    size_bytes = os.fstat(record).st_size
-    if os.write(record, line) < len(line):
-        os.ftruncate(record, size_bytes)
+    if (written := os.write(record, line)) < len(line):
+        os.ftruncate(record, os.fstat(record).st_size - written)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

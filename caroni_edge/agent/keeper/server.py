@@ -28,7 +28,7 @@ IDLE_S = 300.0
 ACCEPT_AGAIN_S = 1.0
 READY = b"ready"
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 _LINE_LIMIT_BYTES = 16 << 20
 _UNSENT_LIMIT_BYTES = 8 << 20
 _CREDENTIALS = struct.Struct("3i")

@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 PAUSE = Backoff(first_s=0.1, max_s=30.0)
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 
 
 class KeeperLink:
