@@ -15,7 +15,7 @@ from caroni_edge.base.moment import Moment
 from caroni_edge.documents.documents import nearest
 from caroni_edge.manager.context import Context
 from caroni_edge.manager.holding.holdings import Holdings, LackingObject
-from caroni_edge.manager.lifecycle import ENDED, WorkflowState
+from caroni_edge.manager.lifecycle import WorkflowState
 from caroni_edge.manager.store.workflows import WorkflowRow
 from caroni_edge.manager.templates.library import Templates
 from caroni_edge.manager.templates.plan import Plan, encode_plan
@@ -39,8 +39,6 @@ NOT_AN_ID = "rejected"
 BY_SCHEDULE = "schedule "
 """The cause of a workflow that a schedule has started begins so."""
 _SLOT_ID = re.compile(r"[a-z0-9_-]{1,23}-[0-9]{8}t[0-9]{6}z")
-
-_ENDED_JSON = as_text(ENDED)
 
 
 class Refused(CaroniError):
@@ -237,7 +235,7 @@ class Triggers(Part):
 
         Those that have begun count too: one with a short first step would otherwise pass every bound.
         """
-        settings, unfinished = self._context.settings, self._store.workflows.unfinished(_ENDED_JSON)
+        settings, unfinished = self._context.settings, self._store.workflows.unfinished()
         if unfinished.workflows >= (most := settings.waiting_workflows):
             why = f"waiting.workflows is {most}, and so many have not ended"
         elif unfinished.input_bytes + more_bytes > (most := settings.waiting_bytes):
