@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -22,7 +22,7 @@ from caroni_edge.protocol.codec import (
     decode_notice,
     jobs_named,
 )
-from caroni_edge.protocol.messages import Frame, LinkReset, MessageRejected, Presence
+from caroni_edge.protocol.messages import LinkReset, MessageRejected, Presence
 from caroni_edge.protocol.topics import Inbox, PresenceOf, QuestionOf, Request, Topics, Triggers
 from caroni_edge.storage.database import Database, StorageFailed
 from caroni_edge.transport.base import Arrived
@@ -47,7 +47,7 @@ class FailedAgain(CaroniError):
 
 
 class Dispatch:
-    """Reads topics and payloads, and calls the handler of each in a savepoint of its own.
+    """Reads topics and payloads, and calls handlers in savepoints: what one has done that raises goes back alone.
 
     Attributes:
         other_versions: Peers that speak another version of the link: their boot and what to say about it.
@@ -188,26 +188,36 @@ class Dispatch:
             raise Unreadable(event.topic, reason=f"it says that it is from {frame.from_} to {frame.to}")
         self.other_versions.pop(sender, None)
         messages = self._links.receive(frame)
-        for raw in messages:
-            self._take_message(frame, raw, at)
+        self._take_messages(sender, messages, at)
         return bool(messages)
 
-    def _take_message(self, frame: Frame, raw: msgspec.Raw, at: Moment) -> None:
-        peer = frame.from_
+    def _take_messages(self, peer: str, messages: Sequence[msgspec.Raw], at: Moment) -> None:
+        """Handle what has come together in one savepoint; only where one fails, all are handled anew in one each."""
         try:
-            self._handle(peer, raw, at)
+            with self._database.savepoint():
+                for raw in messages:
+                    self._handle(peer, raw, at)
+        except StorageFailed:
+            raise
+        except Exception:  # noqa: BLE001 - which it was is found, and said, below
+            for raw in messages:
+                self._take_message(peer, raw, at)
+
+    def _take_message(self, peer: str, raw: msgspec.Raw, at: Moment) -> None:
+        try:
+            with self._database.savepoint():
+                self._handle(peer, raw, at)
         except StorageFailed:
             raise
         except Exception as error:  # noqa: BLE001 - kept in dead_letters, and answered
             self._reject(peer, raw, error, at)
 
     def _handle(self, peer: str, raw: bytes | msgspec.Raw, at: Moment) -> None:
-        with self._database.savepoint():
-            message = decode_message(raw)
-            if isinstance(message, LinkReset):
-                self._links.was_reset(peer)
-            else:
-                self._reactor.on_message(peer, message, at)
+        message = decode_message(raw)
+        if isinstance(message, LinkReset):
+            self._links.was_reset(peer)
+        else:
+            self._reactor.on_message(peer, message, at)
 
     def _reject(self, peer: str, raw: msgspec.Raw, error: Exception, at: Moment) -> None:
         head = decode_envelope(raw)

@@ -111,7 +111,7 @@ class Reactor(Protocol):
         """
 
     def on_message(self, peer: str, message: Message, at: Moment) -> None:
-        """Take a link message, in a savepoint of its own: if this raises, the message is rejected alone."""
+        """Take a link message; if this raises, the message is rejected alone (see `Dispatch`)."""
 
     def on_rejected_here(self, peer: str, message_type: str, jobs: tuple[str, ...], reason: str, at: Moment) -> None:
         """A message of `peer` raised here and was rejected; `jobs` are those that it named."""

@@ -47,6 +47,18 @@ def test_a_handler_that_raises_is_rolled_back_alone(bench: NodeBench) -> None:
     assert bench.notes() == ["a1 JobOffer"], "the rejected one counts as taken"
 
 
+def test_messages_that_come_together_share_a_savepoint(bench: NodeBench) -> None:
+    def savepoints(*messages: Any) -> int:
+        said: list[str] = []
+        bench.database.conn.set_trace_callback(said.append)
+        bench.send(*messages)
+        bench.database.conn.set_trace_callback(None)
+        return sum(statement.startswith("SAVEPOINT") for statement in said)
+
+    assert savepoints(OFFER, ACCEPTED, DECLINE) == savepoints(OFFER)
+    assert bench.notes() == ["a1 JobOffer", "a1 JobAccepted", "a1 JobDecline", "a1 JobOffer"]
+
+
 def test_what_was_rejected_is_kept_with_its_traceback(bench: NodeBench) -> None:
     bench.reactor.on[JobAccepted] = fail
     bench.send(ACCEPTED)
