@@ -36,7 +36,7 @@ from caroni_edge.transport.base import (
     check_topic,
 )
 from caroni_edge.transport.network import Reconnection, Waker, close_gently
-from caroni_edge.transport.paho_connection import PahoConnection
+from caroni_edge.transport.paho_connection import PahoClient, PahoConnection
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ class MqttTransport:
         return connection
 
     def _client(self, settings: Settings, url: BrokerUrl) -> paho.Client:
-        client = paho.Client(
+        client = PahoClient(
             CallbackAPIVersion.VERSION2,
             self.client_id,
             clean_session=self._clean_session,

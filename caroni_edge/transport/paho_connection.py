@@ -2,15 +2,38 @@
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from caroni_edge.config import BrokerUrl
 from caroni_edge.transport import failures
 from caroni_edge.transport.base import Arrived, Connected, Deliver, Published, Subscribed, SubscriptionRefused
 from caroni_edge.transport.network import no_delay
+
+_TAKEN = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
+
+
+class PahoClient(paho.Client):
+    """paho's client, which here reads a PUBACK of MQTT 3.1.1 as what it is: a packet id, and nothing else.
+
+    paho makes of each what only MQTT 5 has, and that is most of what an event costs the network thread. Nobody promises
+    that its inner methods stay as they are; a test holds what is used here.
+    """
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        packet = self._in_packet["packet"]
+        if cmd != "PUBACK" or len(packet) != 2:
+            return super()._handle_pubackcomp(cmd)
+        packet_id = int.from_bytes(packet, "big")
+        if packet_id not in self._out_messages:
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        return self._do_on_publish(packet_id, _TAKEN, _NO_PROPERTIES)
 
 
 class PahoConnection:
