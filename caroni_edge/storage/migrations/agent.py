@@ -239,3 +239,18 @@ def set_aside(db: Database) -> None:
         ) WITHOUT ROWID;
         """,
     )
+
+
+@agent()
+def ended_jobs_release(db: Database) -> None:
+    """A job that has ended needs what it has taken no more; of a trial, its owner may want to see that."""
+    script(
+        db,
+        """
+        DELETE FROM object_references WHERE job IN (SELECT job FROM jobs WHERE ended IS NOT NULL AND manager <> '');
+        CREATE TRIGGER job_end_releases AFTER UPDATE OF ended ON jobs
+        WHEN old.ended IS NULL AND new.ended IS NOT NULL AND new.manager <> '' BEGIN
+            DELETE FROM object_references WHERE job = new.job;
+        END;
+        """,
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caroni_edge.agent.jobs.fetching import TELL_AGAIN_S
+from caroni_edge.agent.jobs.fetching import ROOM_AGAIN_S, TELL_AGAIN_S
 from caroni_edge.agent.jobs.fileroom import OF_A_JOB
 from caroni_edge.agent.jobs.wants import HOLDERS_MAX
 from caroni_edge.agent.lifecycle import JobState
@@ -274,6 +274,19 @@ def test_a_disk_floor_that_was_raised_is_noticed(bench: Bench) -> None:
     bench.reload(disk_floor_bytes=FLOOR + 1)
     disk_of(bench, FLOOR + OBJECT.size, free_bytes=FLOOR + 1)
     assert bench.state(job) is JobState.FAILED
+
+
+def test_what_a_job_has_taken_makes_room_for_the_next_one_when_it_has_ended() -> None:
+    bench = Bench(types=[job_type("take", {"file": "File"})], slots=1, files_store_bytes=8_000_000)
+    first = staging(bench)
+    bring(bench)
+    second = bench.new_job("take", inputs={"file": OTHER_FILE}, places=(AT_A3,))
+    bench.place(second)
+    assert OTHER_WANTED not in bench.runner.fetching
+    bench.end(first)
+    bench.advance(ROOM_AGAIN_S)
+    assert OTHER_WANTED in bench.runner.fetching
+    assert bench.runner.discarded == [OBJECT.id]
 
 
 # Places that do not give it
