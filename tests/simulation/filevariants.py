@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from caroni_edge.agent.jobs import objects
+from caroni_edge.agent.jobs.aside import Aside
 from caroni_edge.agent.jobs.bucket import InBucket
 from caroni_edge.agent.jobs.depot import Depot
 from caroni_edge.agent.jobs.fetching import Fetching
@@ -259,4 +260,24 @@ def waiting_for_addresses_forgotten_at_a_start() -> Iterator[None]:
         locations._seen = locations._store.wanted.changes()
 
     with instead(Locations, "on_start", begin):
+        yield
+
+
+@FILE_VARIANTS.add
+def room_kept_for_who_is_silent() -> Iterator[None]:
+    """Room stays with files that nobody gives, though others wait for it."""
+    with instead(Aside, "in_vain", lambda *_: []):
+        yield
+
+
+@FILE_VARIANTS.add
+def jobs_that_have_ended_keep_their_files() -> Iterator[None]:
+    """What a job has taken is kept for it when it has ended."""
+    on_start = JobObjects.on_start
+
+    def begin(job_objects: JobObjects, at: Moment) -> None:
+        job_objects._store.objects._conn.execute("DROP TRIGGER IF EXISTS job_end_releases")
+        on_start(job_objects, at)
+
+    with instead(JobObjects, "on_start", begin):
         yield

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from random import Random
 from unittest.mock import patch
@@ -16,6 +16,7 @@ from tests.configs import manager_config
 from tests.objects.network import Line
 from tests.simulation.ahead import far_ahead
 from tests.simulation.checker import held_up, problems, swollen, unrest, wedged
+from tests.simulation.cramped import CRAMPED, PICTURES, large_files, let_makers_go, little_room
 from tests.simulation.faults import FAULTS
 from tests.simulation.federation import Federation
 from tests.simulation.plans import ALL_TYPES, BOUND, FILED, PLANS, TYPES
@@ -65,6 +66,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         "drain agent",
     ),
     "hostile": (*LIARS, *USERS, "crash", "freeze", "slow jobs"),
+    CRAMPED: (*APART, "crash", "reboot", "flip bit", "lose file", "lag", "cancel", "delete", "stop broker"),
     RUSH: (),
 }
 """Which faults a kind of schedule draws from; each seed leaves some of them out, so that each meets others."""
@@ -94,7 +96,7 @@ CALM_S = 7200.0
 
 def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] = ()) -> list[str]:
     """Run the schedule of a seed to its end; return what is wrong then. Its users want some of these plans."""
-    with _traced(trace), _tight(kind), far_ahead():
+    with _traced(trace), _tight(kind), large_files() if kind == CRAMPED else nullcontext(), far_ahead():
         if kind == RUSH:
             return much_at_once(seed, trace)
         federation = make(kind, seed, trace)
@@ -105,11 +107,15 @@ def play(kind: str, seed: int, trace: Trace | None = None, plans: Iterable[str] 
 
 def _plans(kind: str) -> Iterable[str]:
     """Return the plans of a kind of schedule."""
+    if kind == CRAMPED:
+        return PICTURES
     return FILED if kind == "files" else (*ANY, *(BOUND if kind == "hostile" else ()))
 
 
 def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     """Return the federation of a seed, all of it started: small in most cases."""
+    if kind == CRAMPED:
+        return _cramped(seed, trace)
     chance = Random(f"{kind} {seed}")
     large = chance.random() < 0.05
     trusted = _trusted(chance) if kind == "hostile" else {}
@@ -149,6 +155,17 @@ def make(kind: str, seed: int, trace: Trace | None = None) -> Federation:
     if kind == "hostile":
         for role in chance.choice(LYING):
             federation.add_liar(role)
+    return federation
+
+
+def _cramped(seed: int, trace: Trace | None) -> Federation:
+    """Return a federation with little room, all of it started, in which much is wanted at once."""
+    settings = manager_config(attempts=50, retry_delay_s=0.1, retention_s=None)
+    federation = little_room(f"{CRAMPED} {seed}", trace, settings)
+    federation.start()
+    let_makers_go(federation)
+    for _ in range(6):
+        want(federation, PICTURES)
     return federation
 
 

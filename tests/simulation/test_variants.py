@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.simulation import filed, handed, handover, insides, needs, restores, rush, scenarios, stolen
+from tests.simulation import cramped, filed, handed, handover, insides, needs, restores, rush, scenarios, stolen
+from tests.simulation.cramped import CRAMPED
 from tests.simulation.plans import FILED, FROM_OUTSIDE, PLAIN, SCRIPTS
 from tests.simulation.schedule import play
 from tests.simulation.variants import VARIANTS
@@ -80,6 +81,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "inputs_compared_of_takers_only": handover.history_forgotten,
     "javascript_is_asked_for_once": partial(scripted, "crashes"),
     "key_said_only_once": filed.key_forgotten,
+    "jobs_that_have_ended_keep_their_files": partial(play, CRAMPED),
     "kill_ignored": partial(plain, "managers"),
     "killed_at_once_though_handed_over": handed.much_waits_at_keepers,
     "kills_dropped_when_deciding_fails": scenarios.manager_forgotten,
@@ -120,6 +122,7 @@ CAUGHT: Mapping[str, Schedule] = {
     "repeat_false_repeated": partial(plain, "hosts"),
     "reservation_never_runs_out": partial(plain, "managers"),
     "result_of_other_inputs_taken": handover.other_results,
+    "room_kept_for_who_is_silent": cramped.room_is_for_who_can_use_it,
     "rows_deleted_at_puback": scenarios.crashes_all_the_time,
     "running_committed_after_the_start": scenarios.crashes_all_the_time,
     "running_said_is_kept": scenarios.running_is_heard,
