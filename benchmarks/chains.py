@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -123,14 +123,20 @@ def start_mosquitto(directory: Path, opened: ExitStack) -> int:
 
 
 def start_daemon(
-    directory: Path, opened: ExitStack, role: str, name: str, port: int, more: dict[str, Any]
+    directory: Path,
+    opened: ExitStack,
+    role: str,
+    name: str,
+    port: int,
+    more: dict[str, Any],
+    command: Sequence[str] = (sys.executable, "-m", "caroni_edge"),
 ) -> subprocess.Popen[bytes]:
     """Start a manager or an agent."""
     config = directory / f"{name}.yaml"
     broker = {"url": f"mqtt://127.0.0.1:{port}", "username": name}
     facts = {"id": name, "state_dir": f"state-{name}", "broker": broker, "web": False, "log": {"level": "warning"}}
     config.write_text(yaml.safe_dump({**facts, **more}))
-    return run(opened, [sys.executable, "-m", "caroni_edge", role, "--config", str(config)], directory / f"{name}.log")
+    return run(opened, [*command, role, "--config", str(config)], directory / f"{name}.log")
 
 
 def run(opened: ExitStack, command: list[str], log: Path) -> subprocess.Popen[bytes]:
