@@ -113,17 +113,24 @@ def processor_s(pid: int) -> float:
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """Return a daemon with the process that has unpacked it, and without the keeper, which has left them."""
+    """Return a daemon with what has unpacked it, and without a keeper: one in a box is a child of the agent."""
     process = psutil.Process(pid)
-    return [process, *process.children(recursive=True)]
+    return [process, *(each for each in process.children(recursive=True) if not is_keeper(each))]
 
 
 def keepers(directory: Path) -> Iterator[psutil.Process]:
     """Yield the processes of the keeper whose jobs are in `directory`; they end with the benchmark, by themselves."""
     for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or ()
-        if "keeper" in " ".join(words) and any(str(directory) in word for word in words):
+        if is_keeper(process) and any(str(directory) in word for word in process.info["cmdline"] or ()):
             yield process
+
+
+def is_keeper(process: psutil.Process) -> bool:
+    """Tell whether a process is a keeper, or the box around one."""
+    try:
+        return "keeper" in " ".join(process.cmdline())
+    except psutil.Error:  # it has ended, or is nobody's
+        return False
 
 
 def pss_mib(processes: Iterable[psutil.Process]) -> float:
