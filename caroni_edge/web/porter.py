@@ -151,6 +151,8 @@ class Porter:
                 self._open()
                 if self.served is None:
                     self._turn_away(knocking)
+        if self.served is None:
+            self._turn_away([])
         for work, future in self._asked:
             self._bell.ring(partial(self._put, work, future))
 
@@ -175,12 +177,15 @@ class Porter:
             future.cancel()
         self._asked.clear()
         for listener in knocking:
-            with suppress(OSError):
+            try:
                 connection, _ = listener.accept()
-                with connection:
-                    connection.settimeout(SPEAKS_WITHIN_S)
-                    connection.recv(REQUEST_BYTES)  # what is not read would take the answer with it
-                    connection.sendall(NOT_LOADED)
+            except OSError:  # they have gone already, or no descriptor is free
+                time.sleep(SPEAKS_WITHIN_S)
+                continue
+            with connection, suppress(OSError):
+                connection.settimeout(SPEAKS_WITHIN_S)
+                connection.recv(REQUEST_BYTES)  # what is not read would take the answer with it
+                connection.sendall(NOT_LOADED)
 
     def _put(self, work: Work, found: "Future[Any]") -> None:
         if self.served is None:

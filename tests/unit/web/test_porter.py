@@ -139,6 +139,20 @@ def test_an_end_while_it_loads_is_an_end(begin: Begin) -> None:
     assert asked is not None
 
 
+def test_a_question_at_the_end_is_not_kept_waiting(begin: Begin) -> None:
+    post, asked = begin(), list[Future[Any] | None]()
+
+    def ask_and_end() -> None:
+        asked.append(post.porter.ask(work))
+        post.porter.stop()
+
+    post.porter.tell(ask_and_end)
+    post.end()
+    (found,) = asked
+    assert found is not None
+    assert found.cancelled()
+
+
 def test_who_knocks_is_told_that_it_cannot_be_loaded_and_it_is_tried_again_later(
     begin: Begin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
