@@ -35,7 +35,7 @@ class NotBrought(CaroniError):
 class NotInTime(CaroniError):
     """{name} has not come in time: {reason}."""
 
-    hint = "It comes on; ask for it again later."
+    hint = "The manager goes on to fetch it: ask for it again later."
     exit_status = 3
 
 
@@ -248,8 +248,7 @@ class Bringer:
             if LEFT not in refused.headers:
                 raise
             if monotonic() >= self._give_up_at:
-                assert file.found is not None
-                raise NotInTime("", name=file.found.id, reason=refused.facts["reason"]) from None
+                raise NotInTime("", name=file.path.name, reason=refused.facts["reason"]) from None
 
     def _part(self, name: str) -> Path:
         """Return where a file grows, which no file that is brought is called; what leads elsewhere is no such file."""
@@ -312,7 +311,7 @@ def _is_there(path: Path) -> CaroniError:
 
 
 def _hash(path: Path) -> str:
-    from caroni_edge.objects.disk import taken_of  # noqa: PLC0415
+    from caroni_edge.objects.taking import taken_of  # noqa: PLC0415
 
     try:
         with path.open("rb") as file:

@@ -51,7 +51,7 @@ def folder_value(path: Path, uploads: Uploads) -> dict[str, Any]:
 
 
 def _entries(top: Path, uploads: Uploads) -> "Iterator[Entry]":
-    from caroni_edge.objects.disk import TooLarge, taken_of  # noqa: PLC0415
+    from caroni_edge.objects.taking import TooLarge, taken_of  # noqa: PLC0415
     from caroni_edge.values.directories import DEPTH_MAX, FILES_MAX, Entry, NoDirectory  # noqa: PLC0415
 
     todo, count = [(top, "")], 0

@@ -124,7 +124,7 @@ def _file_value(path: Path, uploads: Uploads) -> dict[str, Any]:
 
 
 def _object_value(file: BinaryIO, path: Path, uploads: Uploads) -> dict[str, Any]:
-    from caroni_edge.objects.disk import taken_of  # noqa: PLC0415
+    from caroni_edge.objects.taking import taken_of  # noqa: PLC0415
     from caroni_edge.values.carried import object_value  # noqa: PLC0415
 
     taken = taken_of(file)

@@ -33,9 +33,10 @@ from caroni_edge.objects.bucket import (
     NotInBucket,
     Put,
 )
-from caroni_edge.objects.disk import NoRoom, taken_of
+from caroni_edge.objects.disk import NoRoom
 from caroni_edge.objects.filework import FileWork
 from caroni_edge.objects.objects import Object, ObjectId, sha256_of
+from caroni_edge.objects.taking import taken_of
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ from caroni_edge.config.model import FilesConfig
 from caroni_edge.node.dataconnection import Supervise
 from caroni_edge.node.httpget import Begin, Got, NotGot, PartRefused, Trust, check_listed, get
 from caroni_edge.node.turns import LOOK_EVERY_S, Task, Turns
-from caroni_edge.objects.disk import Taken, taken_of
 from caroni_edge.objects.locations import (
     LocationFailed,
     LocationFetched,
@@ -34,6 +33,7 @@ from caroni_edge.objects.locations import (
     Sought,
 )
 from caroni_edge.objects.objects import SIZE_MAX_BYTES
+from caroni_edge.objects.taking import Taken, taken_of
 from caroni_edge.objects.transfer.progress import Meter, Moving
 from caroni_edge.objects.transfer.rates import Bucket
 from caroni_edge.values.json import shown

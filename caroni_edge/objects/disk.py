@@ -5,7 +5,6 @@ synced, and gets its place by a rename: what lies in its place is whole, whateve
 and get their places together: the disk is waited for once, and not for each.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -19,29 +18,10 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from caroni_edge.base.durable import sync
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Object, ObjectId, parse_id, sha256_of
+from caroni_edge.objects.taking import PIECE_BYTES, Taken, TooLarge, cloned, object_in, taken_of
 
 OBJECTS, PART = "objects", "part"
-PIECE_BYTES = 1 << 20
-
-_CLONE = 0x40049409
-"""FICLONE of ioctl_ficlone(2): both files share their blocks until one of them is written to."""
 _READ_ONLY, _EXECUTABLE = 0o444, 0o555
-
-
-class Taken(NamedTuple):
-    """What was taken in.
-
-    Attributes:
-        object: The object that it is.
-        sha1: SHA-1 of the bytes, in hexadecimal digits: what CWL knows files by.
-    """
-
-    object: Object
-    sha1: str
-
-
-class TooLarge(Exception):
-    """A file has more bytes than an object may have."""
 
 
 class NoRoom(Exception):
@@ -128,7 +108,7 @@ class ObjectFiles:
         """
         return self._kept(
             os.fstat(source.fileno()).st_size,
-            lambda file: _read(file) if _cloned(source, file) else _read(source, file),
+            lambda file: taken_of(file) if cloned(source, file) else taken_of(source, file),
         )
 
     def keep(self, data: bytes) -> Object:
@@ -138,7 +118,7 @@ class ObjectFiles:
             NoRoom: The disk has no room for them.
             OSError: They cannot be written.
         """
-        return self._kept(len(data), lambda file: _read(BytesIO(data), file)).object
+        return self._kept(len(data), lambda file: taken_of(BytesIO(data), file)).object
 
     def _kept(self, size_bytes: int, fill: Callable[[BinaryIO], Taken]) -> Taken:
         part = self._new_part()
@@ -238,7 +218,7 @@ class ObjectFiles:
             OSError: It cannot be read or written.
         """
         with self._opened(found.id) as source:
-            taken = _object_in(source)
+            taken = object_in(source)
             if taken is None or taken.sha256 != found.sha256:
                 self.remove(found.id)
                 raise Damaged(found.id)
@@ -246,7 +226,7 @@ class ObjectFiles:
                 os.link(self.path(found.id), path)
                 return
             with open(path, "xb") as file:
-                if not _cloned(source, file):
+                if not cloned(source, file):
                     self._make_room(taken.size)
                     source.seek(0)
                     shutil.copyfileobj(source, file, PIECE_BYTES)
@@ -261,7 +241,7 @@ class ObjectFiles:
         """
         try:
             with self._opened(found.id) as source:
-                taken = _object_in(source)
+                taken = object_in(source)
         except Damaged:
             return False
         return taken is not None and taken.sha256 == found.sha256
@@ -314,53 +294,6 @@ class ObjectFiles:
         free_bytes = shutil.disk_usage(os.path.dirname(self._objects)).free
         if free_bytes < size_bytes + self._min_free_bytes():
             raise NoRoom(f"the disk has {free_bytes >> 20} MiB free, which leaves no room for {size_bytes} bytes")
-
-
-def taken_of(source: BinaryIO) -> Taken:
-    """Return what would be taken in of a file, from its beginning.
-
-    Raises:
-        TooLarge: It has more bytes than an object may have.
-    """
-    return _read(source)
-
-
-def _read(source: BinaryIO, copy: BinaryIO | None = None) -> Taken:
-    """Return what is in a file, from its beginning, and copy it if that is asked for.
-
-    Raises:
-        TooLarge: It has more bytes than an object may have.
-    """
-    sha256, sha1, size = hashlib.sha256(), hashlib.sha1(usedforsecurity=False), 0
-    source.seek(0)
-    while piece := source.read(PIECE_BYTES):
-        size += len(piece)
-        if size > SIZE_MAX_BYTES:
-            raise TooLarge
-        sha256.update(piece)
-        sha1.update(piece)
-        if copy is not None:
-            copy.write(piece)
-    if copy is not None:
-        copy.flush()
-    return Taken(Object(sha256.hexdigest(), size), sha1.hexdigest())
-
-
-def _object_in(source: BinaryIO) -> Object | None:
-    """Return what a file is as an object; None where it has more bytes than one may have."""
-    try:
-        return _read(source).object
-    except TooLarge:
-        return None
-
-
-def _cloned(source: BinaryIO, file: BinaryIO) -> bool:
-    """Let an empty file share the blocks of another one; return whether the file system can."""
-    try:
-        fcntl.ioctl(file.fileno(), _CLONE, source.fileno())
-    except OSError:
-        return False
-    return True
 
 
 def _listed(directory: str) -> list[str]:

@@ -5,8 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from caroni_edge.objects.disk import Taken
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.taking import Taken
 
 
 class Incoming:

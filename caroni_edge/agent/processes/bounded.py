@@ -4,9 +4,10 @@ import os
 from typing import BinaryIO
 
 from caroni_edge.agent.processes.workfiles import NotTaken
-from caroni_edge.objects.disk import ObjectFiles, Taken
+from caroni_edge.objects.disk import ObjectFiles
 from caroni_edge.objects.objects import Object
 from caroni_edge.objects.quota import OverQuota, Quota
+from caroni_edge.objects.taking import Taken
 
 
 class BoundedStore:

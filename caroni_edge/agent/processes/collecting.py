@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 from caroni_edge.agent.keeper.files import EXHAUSTED, Unusable, open_within, opened
 from caroni_edge.agent.keeper.records import WORK
 from caroni_edge.agent.processes.workfiles import TOO_MANY, Folder, Found, NotTaken, leads_to
-from caroni_edge.objects.disk import NoRoom, Taker, TooLarge
+from caroni_edge.objects.disk import NoRoom, Taker
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, Directory, Object
+from caroni_edge.objects.taking import TooLarge
 from caroni_edge.values.carried import (
     FILE_MAX_BYTES,
     SECONDARY_MAX,

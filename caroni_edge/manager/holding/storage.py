@@ -13,10 +13,11 @@ from caroni_edge.base.errors import CaroniError
 from caroni_edge.config.model import ManagerConfig
 from caroni_edge.manager.holding.port import Came, CameNoDirectory, StoreNews
 from caroni_edge.objects.arrivals import Arrivals
-from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, Taken
+from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
 from caroni_edge.objects.filework import FileWork, Work
 from caroni_edge.objects.incoming import Incoming
 from caroni_edge.objects.objects import Object, ObjectId
+from caroni_edge.objects.taking import Taken
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.objects.transfer.fetch import Want
 from caroni_edge.values.directories import NoDirectory

@@ -18,8 +18,8 @@ from caroni_edge.manager.holding.copies import InDirectory, NotToBeHad
 from caroni_edge.manager.holding.storage import Closing, NoRoomHere, Receipt, TooManyUploads
 from caroni_edge.manager.pages.api import ManagerApi
 from caroni_edge.manager.pages.whyfiles import where
-from caroni_edge.objects.disk import Taken
 from caroni_edge.objects.objects import SIZE_MAX_BYTES, ObjectId, parse_id, sha256_of
+from caroni_edge.objects.taking import Taken
 from caroni_edge.objects.transfer.effects import FetchId
 from caroni_edge.values.directories import LISTING_MAX_BYTES, Entry, NoDirectory, files_of, read
 from caroni_edge.web.audit import UNAUDITED

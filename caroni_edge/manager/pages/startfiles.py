@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from caroni_edge.base.moment import Moment
 from caroni_edge.manager.holding.storage import Receipt, Storage
 from caroni_edge.manager.pages.api import ManagerApi
-from caroni_edge.objects.disk import Taken
+from caroni_edge.objects.taking import Taken
 from caroni_edge.values.carried import FILE_MAX_BYTES, file_value, object_value
 from caroni_edge.values.directories import why_no_name
 from caroni_edge.values.json import shown

@@ -9,8 +9,9 @@ import pytest
 
 from caroni_edge.base.durable import sync
 from caroni_edge.objects import disk
-from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles, TooLarge
+from caroni_edge.objects.disk import Damaged, NoRoom, ObjectFiles
 from caroni_edge.objects.objects import Object
+from caroni_edge.objects.taking import TooLarge
 
 DATA = b"stars\n" * 500_000
 
@@ -71,7 +72,7 @@ def test_the_same_bytes_are_one_object_and_a_damaged_one_is_mended(
     files: ObjectFiles, source: Path, monkeypatch: pytest.MonkeyPatch, *, can_clone: bool
 ) -> None:
     if not can_clone:
-        monkeypatch.setattr(disk, "_cloned", lambda _source, _file: False)
+        monkeypatch.setattr(disk, "cloned", lambda _source, _file: False)
     found = take(files, source)
     path = Path(files.path(found.id))
     path.chmod(0o644)
