@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 DEAD_LETTERS_KEPT = 1000
 DEAD_LETTER_MAX_BYTES = 64 * 1024
 """So much is kept of what it said."""
+
+Part = TypeVar("Part")
 
 
 class UnknownLetter(CaroniError):
@@ -77,6 +80,16 @@ class Dispatch:
             log.exception("a message could not be handled", extra={"action": "failed", "topic": event.topic})
             self._bury(event.topic, "", event.payload, error, at)
         return True
+
+    def is_trigger(self, event: object) -> bool:
+        """Tell whether somebody starts a workflow: a thousand may come at once, and `take_triggers` is for them."""
+        return isinstance(event, Arrived) and event.topic == self._topics.triggers
+
+    def take_triggers(self, events: Sequence[Arrived], at: Moment) -> None:
+        """Let triggers take effect that have come one after the other."""
+        self._take_together(
+            events, lambda event: self._reactor.on_trigger(event, at), lambda event: self.take(event, at)
+        )
 
     def retry(self, letter: int, at: Moment) -> None:
         """Handle a dead letter as if it had come now; then it is none any more.
@@ -188,20 +201,27 @@ class Dispatch:
             raise Unreadable(event.topic, reason=f"it says that it is from {frame.from_} to {frame.to}")
         self.other_versions.pop(sender, None)
         messages = self._links.receive(frame)
-        self._take_messages(sender, messages, at)
+        if messages:
+            self._take_together(
+                messages,
+                lambda raw: self._handle(sender, raw, at),
+                lambda raw: self._take_message(sender, raw, at),
+            )
         return bool(messages)
 
-    def _take_messages(self, peer: str, messages: Sequence[msgspec.Raw], at: Moment) -> None:
-        """Handle what has come together in one savepoint; only where one fails, all are handled anew in one each."""
+    def _take_together(
+        self, parts: Sequence[Part], take: Callable[[Part], None], take_alone: Callable[[Part], object]
+    ) -> None:
+        """Take what has come together in one savepoint; only where a part fails, all are taken anew in one each."""
         try:
             with self._database.savepoint():
-                for raw in messages:
-                    self._handle(peer, raw, at)
+                for part in parts:
+                    take(part)
         except StorageFailed:
             raise
-        except Exception:  # noqa: BLE001 - which it was is found, and said, below
-            for raw in messages:
-                self._take_message(peer, raw, at)
+        except Exception:  # noqa: BLE001 - which part it was is found, and said, when it is taken alone
+            for part in parts:
+                take_alone(part)
 
     def _take_message(self, peer: str, raw: msgspec.Raw, at: Moment) -> None:
         try:

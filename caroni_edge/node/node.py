@@ -7,6 +7,7 @@ happens in between, a crash means that something is sent again, never that it is
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import inf
 from typing import Any
 
@@ -168,8 +169,7 @@ class Node:
                 self.links.begin(at.now)
                 if self._trouble.failure:
                     self.identity.prove_writable()
-                for event in events:
-                    self._take(event, at)
+                self._take_all(events, at)
                 results = self._calls.run(calls, at)
                 self._settle(at)
                 frames = (
@@ -203,6 +203,15 @@ class Node:
             if self.events.acknowledged:
                 self._events_due = min(self._events_due, at.now + DELETE_EVENTS_WITHIN_S)
         return True
+
+    def _take_all(self, events: Sequence[Event | Call], at: Moment) -> None:
+        for are_triggers, some in groupby(events, self.dispatch.is_trigger):
+            if are_triggers:
+                self.dispatch.take_triggers([event for event in some if isinstance(event, Arrived)], at)
+                self._is_undecided = True
+                continue
+            for event in some:
+                self._take(event, at)
 
     def _take(self, event: Event | Call, at: Moment) -> None:
         match event:

@@ -188,7 +188,7 @@ class WorkflowRows(Rows):
 
     UNFINISHED = """
         SELECT coalesce(sum(workflows), 0) AS workflows, coalesce(sum(input_bytes), 0) AS input_bytes
-        FROM workflow_counts WHERE status NOT IN ('completed', 'failed', 'cancelled')"""
+        FROM workflow_counts WHERE status <> 'completed' AND status <> 'failed' AND status <> 'cancelled'"""
 
     def unfinished(self) -> Unfinished:
         """Return how much has not ended, at no cost that grows with it."""

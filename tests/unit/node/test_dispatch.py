@@ -12,6 +12,7 @@ from caroni_edge.node.dispatch import FailedAgain, UnknownLetter
 from caroni_edge.node.store import DeadLetter, DeadLetterRows
 from caroni_edge.protocol.codec import encode
 from caroni_edge.protocol.messages import Frame, JobAccepted, JobDecline, JobOffer, MessageRejected, Presence
+from caroni_edge.transport.base import Arrived
 from tests.unit.node.bench import INBOX, TOPICS, NodeBench
 
 OFFER = JobOffer(offer="offer0001", job_type="upper", serial=1)
@@ -47,16 +48,40 @@ def test_a_handler_that_raises_is_rolled_back_alone(bench: NodeBench) -> None:
     assert bench.notes() == ["a1 JobOffer"], "the rejected one counts as taken"
 
 
-def test_messages_that_come_together_share_a_savepoint(bench: NodeBench) -> None:
-    def savepoints(*messages: Any) -> int:
-        said: list[str] = []
-        bench.database.conn.set_trace_callback(said.append)
-        bench.send(*messages)
-        bench.database.conn.set_trace_callback(None)
-        return sum(statement.startswith("SAVEPOINT") for statement in said)
+def savepoints(bench: NodeBench, do: Callable[[], None]) -> int:
+    """Count the savepoints of what is done."""
+    said: list[str] = []
+    bench.database.conn.set_trace_callback(said.append)
+    do()
+    bench.database.conn.set_trace_callback(None)
+    return sum(statement.startswith("SAVEPOINT") for statement in said)
 
-    assert savepoints(OFFER, ACCEPTED, DECLINE) == savepoints(OFFER)
+
+def test_messages_that_come_together_share_a_savepoint(bench: NodeBench) -> None:
+    many = savepoints(bench, lambda: bench.send(OFFER, ACCEPTED, DECLINE))
+    assert many == savepoints(bench, lambda: bench.send(OFFER))
     assert bench.notes() == ["a1 JobOffer", "a1 JobAccepted", "a1 JobDecline", "a1 JobOffer"]
+
+
+def test_triggers_that_come_together_share_a_savepoint(bench: NodeBench) -> None:
+    many = savepoints(bench, lambda: bench.receive(b"1", b"2", b"3", topic=TOPICS.triggers))
+    assert many == savepoints(bench, lambda: bench.receive(b"4", topic=TOPICS.triggers))
+    assert bench.notes() == [f"trigger b'{number}'" for number in range(1, 5)]
+
+
+def test_a_trigger_that_raises_is_rolled_back_alone(bench: NodeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = bench.reactor.on_trigger
+
+    def take_all_but_one(event: Arrived, at: Moment) -> None:
+        take(event, at)
+        if event.payload == b"2":
+            raise ValueError("no such luck")
+
+    monkeypatch.setattr(bench.reactor, "on_trigger", take_all_but_one)
+    bench.receive(b"1", b"2", b"3", topic=TOPICS.triggers)
+    assert bench.notes() == ["trigger b'1'", "trigger b'3'"]
+    assert [letter.body for letter in letters(bench)] == [b"2"]
+    assert len(bench.transport.acknowledged) == 3
 
 
 def test_what_was_rejected_is_kept_with_its_traceback(bench: NodeBench) -> None:
