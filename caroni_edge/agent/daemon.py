@@ -184,7 +184,7 @@ def make_reactor(node: Node, config: AgentConfig, types: JobTypes, runner: Runne
         settings=config,
         types=types,
         topics=node.topics,
-        store=Store(node.database.conn),
+        store=Store(node.database.conn, node.database.journal),
         outbox=node.links,
         chance=node.chance,
         runner=runner,

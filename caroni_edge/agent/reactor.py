@@ -28,6 +28,7 @@ from caroni_edge.agent.jobs.telling import slim
 from caroni_edge.agent.jobs.trials import Trials
 from caroni_edge.agent.jobtypes import JobTypes
 from caroni_edge.agent.lifecycle import JobState
+from caroni_edge.agent.offers.demanded import Demanded
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.heard import Heard
 from caroni_edge.agent.offers.offers import Offers
@@ -112,15 +113,15 @@ class AgentReactor(Assembly):
         ledger, shares = Ledger(context), Shares(context.in_force.weight_of, context.journal)
         self._logs, self._heard = JobLogs(context, parts.runner), Heard(context)
         self._refusals = refusals = Refusals(context)
-        resources, depth = Resources(context), Depth(context, shares)
-        self._offers = offers = Offers(context, refusals, shares, depth, resources)
+        resources, depth, demanded = Resources(context), Depth(context, shares), Demanded(context)
+        self._offers = offers = Offers(context, refusals, shares, depth, resources, demanded)
         self._objects, self._depot = objects, depot = JobObjects(context), Depot(context)
         quotas, self._locations = Quotas(context), Locations(context, ledger)
         aside = Aside(context)
         self._file_room = FileRoom(context, quotas, depot, self._locations, aside)
         self._fetching = Fetching(context, ledger, self._file_room, depot, aside)
         self._intake = Intake(context, refusals, offers, ledger, objects, self._locations)
-        self._slots = Slots(context, refusals, ledger, shares, objects, resources, parts.say_running_after_s)
+        self._slots = Slots(context, refusals, ledger, shares, objects, resources, demanded, parts.say_running_after_s)
         self._bucket = InBucket(context, objects, depot, quotas)
         self._news = NewsOfJobs(refusals, self._slots, objects, self._fetching, self._locations, quotas, self._bucket)
         self._trials = Trials(context, ledger, self._slots, resources)

@@ -30,12 +30,19 @@ class Rows:
     All of it runs in the transaction that is open on the connection.
     """
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        """Work on `conn`."""
-        self._conn = conn
+    def __init__(self, conn: sqlite3.Connection, note: Callable[[Mapping[str, object]], None] | None = None) -> None:
+        """Work on `conn`.
+
+        Args:
+            conn: The connection.
+            note: Is told the parameters of each change, where something of these rows is kept in memory too.
+        """
+        self._conn, self._note = conn, note
 
     def _run(self, sql: str, /, **given: object) -> int:
         """Change rows, and return how many."""
+        if self._note is not None:
+            self._note(given)
         return self._conn.execute(sql, given).rowcount
 
     def _run_each(self, sql: str, given: Iterable[Mapping[str, object]], /) -> None:

@@ -512,7 +512,7 @@ class Agent(Holder):
             settings=self.settings,
             types=self.types,
             topics=node.topics,
-            store=AgentStore(node.database.conn),
+            store=AgentStore(node.database.conn, node.database.journal),
             outbox=node.links,
             chance=node.chance,
             runner=self.host,

@@ -14,6 +14,7 @@ from caroni_edge.agent.jobs.objects import JobObjects
 from caroni_edge.agent.jobs.unsaid import Unsaid
 from caroni_edge.agent.jobtypes import JobType
 from caroni_edge.agent.lifecycle import JobEvent, JobState
+from caroni_edge.agent.offers.demanded import Demanded
 from caroni_edge.agent.offers.refusals import PAUSED, Refusals
 from caroni_edge.agent.offers.resources import Left, Resources
 from caroni_edge.agent.offers.shares import Measured, Shares
@@ -44,12 +45,14 @@ class Slots(Part):
         shares: Shares,
         objects: JobObjects,
         resources: Resources,
+        demanded: Demanded,
         say_running_after_s: float,
     ) -> None:
         """Note in the deeds of `context` what is to be done, and say that a job runs when it has for so long."""
         super().__init__(context.journal)
         self._store, self._in_force, self._ledger, self._shares = context.store, context.in_force, ledger, shares
         self._deeds, self._objects, self._resources = context.deeds, objects, resources
+        self._demanded = demanded
         self._unsaid = Unsaid(context, ledger, say_running_after_s)
         self._is_synced = False  # whether `shares` knows all jobs that hold a slot
         self.queued = 0
@@ -111,7 +114,8 @@ class Slots(Part):
             self._give_back(queued, at)
             return
         queued -= self.ahead.of_managers()
-        self._shares.enter({*queued, *self._competing(lacking)}, at.now)
+        self._demanded.look(at.now)
+        self._shares.enter(self._demanded.competing(lacking).union(queued), at.now)
         if self.ahead.due <= at.now or any(self._overtakes(manager, lacking) for manager in queued):
             self.ahead.recall()
         self._here = frozenset({*queued, *self.ahead.managers()})
@@ -175,10 +179,6 @@ class Slots(Part):
         for manager in sorted(queued):
             while row := self._store.jobs.next_ready(manager):
                 self._ledger.give_back(row, PAUSED, at)
-
-    def _competing(self, lacking: Sequence[str]) -> list[str]:
-        serves = self._in_force.settings.serves
-        return [manager for manager in self._store.demands.competing(as_text(lacking)) if serves(manager)]
 
     def _start(self, row: JobRow, at: Moment, lasts_s: float | None = None) -> bool:
         """Start a job by the version of its job type that is in force; return whether it holds a slot now.

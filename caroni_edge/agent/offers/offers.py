@@ -1,11 +1,11 @@
 """Decides what to offer to whom (docs/protocol.md, "From a step to its result")."""
 
-from collections.abc import Iterator, Sequence
 from math import inf
 
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.lifecycle import OfferState
-from caroni_edge.agent.offers.candidates import Candidate, candidate, divide, that_need_more, urgency
+from caroni_edge.agent.offers.candidates import Candidate, Wanted, divide
+from caroni_edge.agent.offers.demanded import Demanded
 from caroni_edge.agent.offers.depth import Depth
 from caroni_edge.agent.offers.open import AGAIN, OpenOffers
 from caroni_edge.agent.offers.refusals import PROBE_EVERY_S, Refusals
@@ -30,11 +30,17 @@ class Offers(Part):
     """
 
     def __init__(
-        self, context: Context, refusals: Refusals, shares: Shares, depth: Depth, resources: Resources
+        self,
+        context: Context,
+        refusals: Refusals,
+        shares: Shares,
+        depth: Depth,
+        resources: Resources,
+        demanded: Demanded,
     ) -> None:
         """Decide by what is demanded and refused, by the managers' shares and how much is kept here."""
         super().__init__(context.journal)
-        self._store, self._in_force = context.store, context.in_force
+        self._store, self._in_force, self._demanded = context.store, context.in_force, demanded
         self._refusals, self._shares, self._depth, self._resources = refusals, shares, depth, resources
         self._said = OffersSaid(context)
         self.standing = Standing(context, self._said, refusals, depth)
@@ -64,58 +70,63 @@ class Offers(Part):
         return self._due
 
     def _look_ahead(self, now: float) -> float:
-        times = (
-            self._store.offers.next_end(),
-            self._store.offers.next_due(now),
-            *(due for due in self._refusals.failing().values() if due > now),
-        )
-        return min((due for due in times if due is not None), default=inf)
+        self._demanded.look(now)
+        end = self._store.offers.next_end()
+        probes = (due for due in self._refusals.failing().values() if due > now)
+        return min(self._demanded.next_due(), inf if end is None else end, *probes)
 
     def _make(self, at: Moment) -> Room | None:
         """Offer all free places to managers that have use for them; where nobody demands any, return what is free."""
         room = self.look()
         if not (room.places_ready.are_there() or room.places_waiting.are_there()) or self._refusals.of_all():
             return None
-        demanding = [each for each in self._candidates(room, at) if each.ready or each.waiting]
-        candidates = that_need_more(demanding, room)
-        if not candidates:
+        demanding = self._wanted(room, at)
+        wanted = demanding.but(room.well_queued, room.well_pending)
+        if not wanted:
             self._resources.line_up({}, room.places_ready.left)
             # A demand that can wait, since so much is queued, gets many places at a time later on.
             return None if demanding else room
-        standings = self._shares.standings({each.demand.manager for each in candidates}, at.now)
-        candidates = self._probe(candidates, standings, at)
-        self._resources.line_up(urgency(candidates), room.places_ready.left)
-        reserving = [each for each in candidates if each.reserves]
-        self._offer_all(reserving, *divide(reserving, room, standings, self._shares), room, at)
-        if others := [each for each in candidates if not each.reserves]:
+        standings = self._shares.standings(wanted.managers(), at.now)
+        wanted = self._probe(wanted, standings, at)
+        self._resources.line_up(wanted.urgency(room.places_ready.left.types), room.places_ready.left)
+        sure = wanted.but_of(self._demanded.unsure)
+        self._offer_all(sure, *divide(sure, room, standings, self._shares), room, at)
+        if unsure := wanted.but_of(sure.managers()):
             # What reserves nothing takes nothing from the rest, and is what its share would be.
-            self._offer_all(others, *divide(candidates, room, standings, self._shares), room, at)
+            self._offer_all(unsure, *divide(wanted, room, standings, self._shares), room, at)
         return None
 
-    def _candidates(self, room: Room, at: Moment) -> Iterator[Candidate]:
+    def _wanted(self, room: Room, at: Moment) -> Wanted:
+        self._demanded.look(at.now)
         # Types that need more than a place are seen to without one: they stand in a line for the rest.
         ready = room.places_ready.are_there() or bool(room.places_ready.left.types)
-        for demand in self._store.demands.to_offer(at.now, ready=ready, waiting=room.places_waiting.are_there()):
-            if self._refusals.allow(demand.manager, demand.job_type):
-                yield candidate(demand, at.now)
+        return Wanted(
+            self._refusals.allowed(self._demanded.ready()) if ready else {},
+            self._refusals.allowed(self._demanded.waiting()) if room.places_waiting.are_there() else {},
+            self._demanded.candidates,
+        )
 
-    def _probe(self, candidates: Sequence[Candidate], standings: dict[str, float], at: Moment) -> list[Candidate]:
+    def _probe(self, wanted: Wanted, standings: dict[str, float], at: Moment) -> Wanted:
         """Leave a job type whose jobs all fail here one place every minute (`PROBE_EVERY_S`), until one completes."""
         failing = self._refusals.failing()
-        kept = [each for each in candidates if each.demand.job_type not in failing]
+        kept = wanted.but(failing, failing)
         for job_type, due in failing.items():
-            demanding = [each for each in candidates if each.demand.job_type == job_type]
+            demanding = wanted.of_type(job_type)
             if demanding and due <= at.now:
-                first = min(demanding, key=lambda each: (standings[each.demand.manager], each.demand.manager))
-                kept.append(first._replace(ready=min(first.ready, 1), waiting=0 if first.ready else 1))
+                first = min(demanding, key=lambda name: (standings[name], name))
+                is_ready = first in wanted.ready.get(job_type, ()) and wanted.candidates[first, job_type].ready > 0
+                kept = kept.and_one(first, job_type, is_ready=is_ready)
         return kept
 
     def _offer_all(
-        self, candidates: Sequence[Candidate], ready: dict[Kind, int], waiting: dict[Kind, int], room: Room, at: Moment
+        self, wanted: Wanted, ready: dict[Kind, int], waiting: dict[Kind, int], room: Room, at: Moment
     ) -> None:
-        for each in candidates:
-            if each.kind in ready or each.kind in waiting:
-                self._offer(each, (ready.get(each.kind, 0), waiting.get(each.kind, 0)), room, at)
+        """Offer what was divided to those that are wanted."""
+        managers = wanted.managers()
+        for kind in sorted({*ready, *waiting}):
+            if kind[0] in managers:
+                places = (ready.get(kind, 0), waiting.get(kind, 0))
+                self._offer(wanted.candidates[kind], places, room, at)
 
     def _offer(self, candidate: Candidate, places: tuple[int, int], room: Room, at: Moment) -> None:
         demand, job_type = candidate.demand, candidate.demand.job_type
@@ -127,6 +138,7 @@ class Offers(Part):
             expected_start_s=self._expected_start_s(job_type, room),
         )
         again = demand.last_serial == demand.serial and not demand.last_taken
+        # Of what is well queued no more is thought to be left: asking for more could wait.
         row = OfferRow(
             *candidate.kind,
             offer=offer,
@@ -137,8 +149,8 @@ class Offers(Part):
             taken=0,
             reserves=candidate.reserves,
             valid_until=at.now + VALID_FOR_S,
-            left_ready=candidate.ready,
-            left_waiting=candidate.waiting,
+            left_ready=0 if job_type in room.well_queued else candidate.ready,
+            left_waiting=0 if job_type in room.well_pending else candidate.waiting,
             again_due=0.0,
             wait_s=(demand.wait_s if again else None) or AGAIN.first_s,
             heard=demand.heard,

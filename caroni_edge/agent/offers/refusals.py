@@ -1,5 +1,7 @@
 """What the agent does not offer or take, and why: its presence says so, and managers show it in `why`."""
 
+from collections.abc import Mapping
+
 from caroni_edge.agent.context import Context
 from caroni_edge.agent.store.records import Record
 from caroni_edge.base.memory import Memory, MemoryDict
@@ -108,6 +110,9 @@ class Refusals(Memory):
         """Return why no job of this manager and type can run here, for people; None when one can."""
         if not self._in_force.settings.serves(manager):
             return f"manager {manager}: {NOT_SERVED}"
+        return self._of_type(job_type)
+
+    def _of_type(self, job_type: str) -> str | None:
         if self._in_force.types.get(job_type) is None:
             return f"the agent has no job type {job_type}"
         return self._lacking.get(job_type)
@@ -115,6 +120,15 @@ class Refusals(Memory):
     def allow(self, manager: str, job_type: str) -> bool:
         """Tell whether jobs of this manager and type may be offered for, but for what is refused to all."""
         return manager not in self._over and self.of_placement(manager, job_type) is None
+
+    def allowed(self, wanted: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+        """Return those of managers that are served, by job type, of whom `allow` would say that it may be offered."""
+        over = self._over.keys()
+        return {
+            job_type: left
+            for job_type, managers in wanted.items()
+            if self._of_type(job_type) is None and (left := managers.difference(over))
+        }
 
     def failing(self) -> dict[str, float]:
         """Return the job types that are offered one place at a time, and when the next place is due."""

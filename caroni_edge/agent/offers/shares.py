@@ -94,20 +94,20 @@ class Shares(Memory):
     def enter(self, ready: Collection[str], now: float) -> None:
         """Take in the managers with ready jobs; one that had none until now gains no credit for that time."""
         if newcomers := sorted(set(ready) - self._ready):
-            had, _ = self._charged(now)
+            had = self._had(now)
             least = self._least(had)
             for manager in newcomers:
                 behind = max(0.0, least - had.get(manager, 0.0))
                 self._service[manager] = self._service.get(manager, 0.0) + behind
         self._ready = frozenset(ready)
 
-    def standings(self, managers: Iterable[str], now: float) -> dict[str, float]:
-        """Return the standings of managers; one without jobs here stands where it would come in."""
-        here = self._busy()
-        had, charged = self._charged(now)
-        least = self._least(had)
-        found = {manager: charged.get(manager, 0.0) for manager in managers}
-        return {name: value if name in here else max(value, least) for name, value in found.items()}
+    def standings(self, managers: Collection[str], now: float) -> dict[str, float]:
+        """Return the standings of managers, and of others too; one without jobs here stands where it would come in."""
+        charged = self._had(now, is_estimated=True)
+        if newcomers := frozenset(managers) - self._busy():
+            least = self._least(self._had(now))
+            charged.update((name, max(charged.get(name, 0.0), least)) for name in newcomers)
+        return charged
 
     def start(self, job: Running, now: float) -> None:
         """Give a job a slot, from `now` on."""
@@ -135,19 +135,15 @@ class Shares(Memory):
         mean_s = before.mean_s + NEWEST_COUNTS * (had_s - before.mean_s)
         self._estimates[slot.job_type] = Measured(mean_s, before.jobs + 1)
 
-    def _charged(self, now: float) -> tuple[dict[str, float], dict[str, float]]:
-        """Return what managers have had until now, first without and then with the estimates for what runs."""
-        had_s: defaultdict[str, float] = defaultdict(float)
-        estimated_s: defaultdict[str, float] = defaultdict(float)
+    def _had(self, now: float, *, is_estimated: bool = False) -> dict[str, float]:
+        """Return what managers have had until now; `is_estimated`: or are thought to, of what runs."""
+        of_slots_s: defaultdict[str, float] = defaultdict(float)
         for slot in self._slots.values():
-            had_s[slot.manager] += max(0.0, now - slot.since)
-            estimated_s[slot.manager] += max(now - slot.since, slot.estimate_s)
-        had, charged = dict(self._service), dict(self._service)
-        for manager in had_s:
-            before, weight = self._service.get(manager, 0.0), self._weight_of(manager)
-            had[manager] = before + had_s[manager] / weight
-            charged[manager] = before + estimated_s[manager] / weight
-        return had, charged
+            of_slots_s[slot.manager] += max(now - slot.since, slot.estimate_s if is_estimated else 0.0)
+        found = dict(self._service.items())
+        for manager, had_s in of_slots_s.items():
+            found[manager] = found.get(manager, 0.0) + had_s / self._weight_of(manager)
+        return found
 
     def _busy(self) -> frozenset[str]:
         return self._ready | {slot.manager for slot in self._slots.values()}
@@ -157,7 +153,7 @@ class Shares(Memory):
         # Without estimates: one that is far too long must not put every newcomer behind for as long.
         busy = self._busy()
         if busy:
-            return min(had.get(manager, 0.0) for manager in busy)
+            return min(map(had.__getitem__, busy))
         return max(had.values(), default=0.0)
 
 
@@ -209,60 +205,76 @@ class Places:
         if self.most is not None:
             self.most += count
 
+    def has(self, job_type: str) -> bool:
+        """Tell whether there is a place for a job of this type."""
+        is_there = self.shared > 0 or self.more.get(job_type, 0) > 0
+        return is_there and (self.most is None or self.most > 0) and self.left.has(job_type)
+
     def take(self, job_type: str) -> bool:
         """Take a place for a job of this type; return whether there was one."""
-        if (self.most is not None and self.most <= 0) or not self.left.has(job_type):
+        if not self.has(job_type):
             return False
         if self.more.get(job_type, 0) > 0:
             self.more[job_type] -= 1
-        elif self.shared > 0:
-            self.shared -= 1
         else:
-            return False
+            self.shared -= 1
         if self.most is not None:
             self.most -= 1
         self.left.take(job_type)
         return True
 
 
-def distribute(free: Places, claims: Iterable[Claim], standings: Mapping[str, float]) -> dict[tuple[str, str], int]:
+_Entry = tuple[int, int, str, int, float]
+
+
+def distribute(
+    free: Places,
+    wanted: Mapping[str, frozenset[str]],
+    claims_of: Callable[[str], Iterable[Claim]],
+    standings: Mapping[str, float],
+) -> dict[tuple[str, str], int]:
     """Divide free places among managers by their standing, and within one by priority, then evenly.
 
     Args:
         free: Places to give.
-        claims: Who could use how many.
+        wanted: The managers that may have claims, by job type.
+        claims_of: Returns how many places a manager could use; asked of those alone whose turn comes.
         standings: Where each manager would stand if all that it has here were done.
 
     Returns:
         Places for each (manager, job type) that gets some.
     """
-    if not free.are_there():
-        return {}
+    there = {job_type for job_type in wanted if free.has(job_type)}
     free = free.copy()
-    by_manager: dict[str, list[tuple[int, int, str, int, float]]] = {}
-    for claim in claims:
-        if claim.places > 0:
-            entry = (-claim.priority, claim.occupied, claim.job_type, claim.places, claim.cost)
-            by_manager.setdefault(claim.manager, []).append(entry)
-    heap = [(standings[manager], manager) for manager in by_manager]
+    managers = frozenset[str]().union(*(wanted[job_type] for job_type in there))
+    heap = [*zip(map(standings.__getitem__, managers), managers, strict=True)]
     heapify(heap)
-    for entries in by_manager.values():
-        heapify(entries)
+    by_manager: dict[str, list[_Entry]] = {}
     given: dict[tuple[str, str], int] = {}
-    while heap and free.are_there():
+    while heap and there and free.are_there():
         standing, manager = heap[0]
-        entries = by_manager[manager]
-        priority, occupied, job_type, places, cost = entries[0]
-        is_given = free.take(job_type)
-        if is_given:
-            given[manager, job_type] = given.get((manager, job_type), 0) + 1
-            standing += cost
-        if is_given and places > 1:
-            heapreplace(entries, (priority, occupied + 1, job_type, places - 1, cost))
-        else:
-            heappop(entries)
-        if entries:
-            heapreplace(heap, (standing, manager))
-        else:
+        entries = by_manager.get(manager)
+        if entries is None:
+            entries = by_manager[manager] = _in_order(claims_of(manager))
+        if not entries:
             heappop(heap)
+            continue
+        priority, occupied, job_type, places, cost = entries[0]
+        if job_type in there and free.take(job_type):
+            given[manager, job_type] = given.get((manager, job_type), 0) + 1
+            if places > 1:
+                heapreplace(entries, (priority, occupied + 1, job_type, places - 1, cost))
+            else:
+                heappop(entries)
+            heapreplace(heap, (standing + cost, manager))
+        else:
+            there.discard(job_type)  # what is gone for one is gone for all
+            heappop(entries)
     return given
+
+
+def _in_order(claims: Iterable[Claim]) -> list[_Entry]:
+    """Return the claims of one manager as a heap: by priority, then evenly."""
+    entries = [(-each.priority, each.occupied, each.job_type, each.places, each.cost) for each in claims if each.places]
+    heapify(entries)
+    return entries

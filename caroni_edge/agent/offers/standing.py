@@ -49,9 +49,7 @@ class Standing(Memory):
         for kind in sorted(self._owed):
             if not self._may_have(*kind, room, at.now):
                 self._owed.discard(kind)
-        kinds = [
-            kind for kind in sorted(self._owed) if self._is_open_to(kind) and room.places_ready.copy().take(kind[1])
-        ]
+        kinds = [kind for kind in sorted(self._owed) if self._is_open_to(kind) and room.places_ready.has(kind[1])]
         for manager, job_type in kinds:
             self._owed.discard((manager, job_type))
             ready = _part(room.places_ready, job_type, len(kinds))
@@ -76,4 +74,4 @@ def _part(places: Places, job_type: str, kinds: int) -> int:
     """
     free = max(places.shared, 0) // kinds + places.more.get(job_type, 0)
     most = free if places.most is None else min(free, places.most // kinds)
-    return max(most, int(places.copy().take(job_type)))
+    return max(most, int(places.has(job_type)))

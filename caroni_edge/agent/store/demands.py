@@ -25,9 +25,11 @@ class DemandRow(NamedTuple):
 
 
 class ToOffer(NamedTuple):
-    """A demand that is not offered for at present, with what became of the last offer (None: there was none).
+    """A demand, with what became of the last offer (None: there was none).
 
     Attributes:
+        offer_due: As in `DemandRow`.
+        hold_until: Until then the manager gets no offer.
         heard: How often the manager has said this demand; `last_heard`: how often when the last offer was made.
         online: Whether the manager is there; None: nobody knows.
         ran_out: It let the last offer run out.
@@ -40,6 +42,8 @@ class ToOffer(NamedTuple):
     waiting: int
     others: int
     priority: int
+    offer_due: float
+    hold_until: float
     last_status: OfferState | None
     last_serial: int | None
     last_taken: int | None
@@ -108,38 +112,16 @@ class DemandRows(Rows):
         """Forget all demand: it will be heard again."""
         self._run(self.CLEAR)
 
-    COMPETING = """
-        SELECT DISTINCT d.manager FROM demands d
-        LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
-        WHERE d.ready > 0 AND d.ready + d.waiting > d.others AND (o.state IS NULL OR o.state IN ('open', 'accepted'))
-            AND d.job_type NOT IN (SELECT value FROM json_each(:but))
-        ORDER BY d.manager"""
-
-    def competing(self, but: str) -> list[str]:
-        """Return the managers that have ready steps for this agent; not where the last offer for them was in vain.
-
-        Args:
-            but: Job types that do not count, as JSON.
-        """
-        return self._all(str, self.COMPETING, but=but)
-
-    TO_OFFER = """
-        SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority,
-            o.state AS last_status, o.serial AS last_serial, o.taken AS last_taken, o.left_ready, o.left_waiting,
-            o.again_due, o.wait_s, d.heard, o.heard AS last_heard, m.online, coalesce(m.ran_out, 0) AS ran_out
+    OF_MANAGER = """
+        SELECT d.manager, d.job_type, d.serial, d.ready, d.waiting, d.others, d.priority, d.offer_due,
+            coalesce(m.hold_until, 0) AS hold_until, o.state AS last_status, o.serial AS last_serial,
+            o.taken AS last_taken, o.left_ready, o.left_waiting, o.again_due, o.wait_s, d.heard, o.heard AS last_heard,
+            m.online, coalesce(m.ran_out, 0) AS ran_out
         FROM demands d
         LEFT JOIN offers o ON o.manager = d.manager AND o.job_type = d.job_type
         LEFT JOIN managers m ON m.manager = d.manager
-        WHERE d.offer_due <= :now AND (o.state IS NULL OR o.state <> 'open') AND coalesce(m.hold_until, 0) <= :now
-            AND ((d.ready > 0 AND :ready) OR (d.waiting > 0 AND :waiting))
-        ORDER BY d.manager, d.job_type"""
+        WHERE d.manager = :manager ORDER BY d.job_type"""
 
-    def to_offer(self, now: float, *, ready: bool = True, waiting: bool = True) -> list[ToOffer]:
-        """Return the demand for which no offer is open and none must be waited for, by manager and type.
-
-        Args:
-            now: On the monotonic clock.
-            ready: Also where it is only for jobs whose inputs are there.
-            waiting: Also where it is only for jobs whose inputs do not exist yet.
-        """
-        return self._all(ToOffer, self.TO_OFFER, now=now, ready=ready, waiting=waiting)
+    def of_manager(self, manager: str) -> list[ToOffer]:
+        """Return a manager's demand, with what is to be known to offer for it."""
+        return self._all(ToOffer, self.OF_MANAGER, manager=manager)

@@ -34,7 +34,7 @@ class LoadRows(Rows):
     """Statements about the numbers of jobs."""
 
     LIVE = """
-        SELECT state AS status, manager, job_type, jobs FROM load
+        SELECT state AS status, manager, job_type, jobs FROM load INDEXED BY load_there
         WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting') AND jobs > 0
         ORDER BY state, manager, job_type"""
 
@@ -43,7 +43,7 @@ class LoadRows(Rows):
         return self._all(Count, self.LIVE)
 
     LIVE_MANAGERS = """
-        SELECT DISTINCT manager FROM load
+        SELECT DISTINCT manager FROM load INDEXED BY load_there
         WHERE state IN ('pending', 'staging', 'queued', 'running', 'collecting') AND jobs > 0 ORDER BY manager"""
 
     def live_managers(self) -> list[str]:

@@ -78,7 +78,7 @@ class OfferRows(Rows):
         return self._one(OfferState, self.STATUS, manager=manager, job_type=job_type)
 
     RUN_OUT = f"""
-        SELECT {_OFFER} FROM offers WHERE state = 'open' AND valid_until <= :now
+        SELECT {_OFFER} FROM offers INDEXED BY offers_open WHERE state = 'open' AND valid_until <= :now
         ORDER BY manager, job_type"""
 
     def run_out(self, now: float) -> list[OfferRow]:
@@ -93,14 +93,15 @@ class OfferRows(Rows):
         return self._all(OfferRow, self.OPEN_OF, manager=manager)
 
     RESERVED = """
-        SELECT manager, job_type, ready, waiting FROM offers WHERE state = 'open' AND reserves
+        SELECT manager, job_type, ready, waiting FROM offers INDEXED BY offers_open WHERE state = 'open' AND reserves
         ORDER BY manager, job_type"""
 
     def reserved(self) -> list[Reserved]:
         """Return the places that are kept free."""
         return self._all(Reserved, self.RESERVED)
 
-    OPEN_MANAGERS = "SELECT DISTINCT manager FROM offers WHERE state = 'open' ORDER BY manager"
+    OPEN_MANAGERS = """
+        SELECT DISTINCT manager FROM offers INDEXED BY offers_open WHERE state = 'open' ORDER BY manager"""
 
     def open_managers(self) -> list[str]:
         """Return the managers that have an open offer."""
@@ -123,18 +124,3 @@ class OfferRows(Rows):
     def next_end(self) -> float | None:
         """Return when the next open offer runs out."""
         return self._one(float, self.NEXT_END)
-
-    NEXT_DUE = """
-        SELECT min(due) FROM (
-            SELECT min(o.again_due) AS due FROM offers o
-            JOIN demands d ON d.manager = o.manager AND d.job_type = o.job_type
-            WHERE o.state <> 'open' AND o.again_due > :now
-            UNION ALL SELECT min(offer_due) FROM demands WHERE offer_due > :now
-            UNION ALL SELECT min(hold_until) FROM managers WHERE hold_until > :now)"""
-
-    def next_due(self, now: float) -> float | None:
-        """Return when the next offer may be made.
-
-        A demand that says nothing new gets another one, the share of a spread is over, or a manager is held no more.
-        """
-        return self._one(float, self.NEXT_DUE, now=now)

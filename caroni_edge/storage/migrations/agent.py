@@ -254,3 +254,15 @@ def ended_jobs_release(db: Database) -> None:
         END;
         """,
     )
+
+
+@agent()
+def in_hand(db: Database) -> None:
+    """What is in hand is found among what there ever was: one row for each manager and job type that has come."""
+    script(
+        db,
+        """
+        CREATE INDEX load_there ON load (state, manager, job_type, jobs) WHERE jobs > 0;
+        CREATE INDEX offers_open ON offers (valid_until) WHERE state = 'open';
+        """,
+    )

@@ -245,7 +245,7 @@ class Bench:
         self.say_running_after_s = say_running_after_s
         self.types = job_types(*(types or [job_type("upper"), job_type("lower")]))
         self.database = database or memory_database("agents")
-        self.store = Store(self.database.conn)
+        self.store = Store(self.database.conn, self.database.journal)
         self.outbox, self.chance, self.runner = RecordingOutbox("m1"), SeededChance(seed), FakeRunner()
         self.now, self.date = 1000.0, DATE
         self.runner.date = lambda: self.date

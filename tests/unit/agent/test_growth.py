@@ -1,6 +1,7 @@
-"""What a message costs an agent does not depend on how many jobs are here."""
+"""What a message costs an agent does not depend on how many jobs are here, nor on how many managers want some done."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,6 +69,49 @@ def test_jobs_that_wait_for_their_data_cost_nothing() -> None:
     assert many.is_like(few), (few, many)
 
 
+def fill(bench: Bench, lasts_s: float = 2.0) -> None:
+    """Let managers place what they are offered, and say that they want more, and let a job end."""
+    sent, bench.outbox.sent = bench.outbox.sent, []
+    for manager, message in sent:
+        if isinstance(message, JobOffer):
+            bench.accept(message, *(bench.new_job() for _ in range(message.ready)), manager=manager)
+            bench.want("upper", manager, ready=5)
+    bench.now, bench.date = bench.now + lasts_s, bench.date + lasts_s
+    bench.end(min(bench.runner.there))
+
+
+def wanted(size: int, do: Callable[[Bench], None] = fill) -> Bench:
+    """Return an agent that so many managers have work for."""
+    bench = Bench(slots=2, backlog=4, pending=0)
+    for number in range(size):
+        bench.presence(f"x{number:03}", online=True)
+    for number in range(size):
+        bench.want("upper", f"x{number:03}", ready=5)
+    for _ in range(4 * FEW):
+        do(bench)
+    return bench
+
+
+@pytest.mark.parametrize("lasts_s", [2.0, 0.05])
+def test_managers_that_have_work_for_it_cost_nothing(lasts_s: float) -> None:
+    do = partial(fill, lasts_s=lasts_s)
+    few, many = cost(wanted(FEW, do), do), cost(wanted(MANY, do), do)
+    assert many.is_like(few), (few, many)
+
+
+def test_managers_that_had_work_for_it_cost_nothing() -> None:
+    def was_wanted(size: int) -> Bench:
+        bench = wanted(size)
+        for number in range(FEW, size):
+            bench.want_nothing("upper", f"x{number:03}")
+        for _ in range(FEW):
+            fill(bench)
+        return bench
+
+    few, many = cost(was_wanted(FEW), fill), cost(was_wanted(MANY), fill)
+    assert many.is_like(few), (few, many)
+
+
 def test_places_that_are_gone_are_offered_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     take = Places.take
@@ -77,8 +121,9 @@ def test_places_that_are_gone_are_offered_to_nobody_else(monkeypatch: pytest.Mon
         return take(places, job_type)
 
     monkeypatch.setattr(Places, "take", noted)
-    claims = [Claim(f"m{number:03}", "upper", 5, 4, 0, 1.0) for number in range(MANY)]
-    given = distribute(Places(2), claims, {claim.manager: 0.0 for claim in claims})
+    standings = {f"m{number:03}": 0.0 for number in range(MANY)}
+    wanted = {"upper": frozenset(standings)}
+    given = distribute(Places(2), wanted, lambda manager: [Claim(manager, "upper", 5, 4, 0, 1.0)], standings)
     assert (given, len(tried)) == ({("m000", "upper"): 1, ("m001", "upper"): 1}, 2)
 
 

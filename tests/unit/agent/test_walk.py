@@ -29,6 +29,7 @@ from caroni_edge.protocol.messages import (
 )
 from caroni_edge.protocol.reconciling import JobHere, JobsHere, JobsWanted
 from tests.unit.agent.bench import COMPLETED, Bench, job_type
+from tests.unit.agent.offers.demand import in_rows, kept
 
 MANAGERS = ("m1", "m2", "m3")
 TYPES = ("upper", "lower")
@@ -285,6 +286,7 @@ class Walk:
         assert {state: jobs for state, jobs in counted if jobs} == states
         for job in self.bench.store.jobs.running():
             assert job.job in {order.job for order in self.bench.runner.started}
+        assert kept(self.bench) == in_rows(self.bench), "a change of demand was missed"
 
     def finish(self) -> None:
         """When the world calms down, every job ends, and every place is free again."""

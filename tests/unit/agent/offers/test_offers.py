@@ -470,6 +470,6 @@ def test_whose_presence_was_cleared_may_be_there() -> None:
     bench.presence("m1", online=False)
     bench.want(ready=1)
     bench.advance(VALID_FOR_S + 1)
-    assert [each.online for each in bench.store.demands.to_offer(bench.now + 3600)] == [False]
+    assert [each.online for each in bench.store.demands.of_manager("m1")] == [False]
     bench.notice(PresenceOf("managers", "m1"), b"")
-    assert [each.online for each in bench.store.demands.to_offer(bench.now + 3600)] == [None]
+    assert [each.online for each in bench.store.demands.of_manager("m1")] == [None]

@@ -83,7 +83,7 @@ def test_who_comes_when_nobody_is_there_begins_where_the_greatest_was() -> None:
         shares.start(Running(manager, manager, "t"), 0.0)
         shares.end([manager], lasts_s)
     shares.enter(["m3"], 20.0)
-    assert shares.standings(["m3"], 20.0) == {"m3": 20.0}
+    assert shares.standings(["m3"], 20.0)["m3"] == 20.0
 
 
 def test_nobody_is_behind_because_an_estimate_was_too_long() -> None:
@@ -115,21 +115,27 @@ def test_the_estimate_follows_what_jobs_take() -> None:
         assert shares.estimate_s("t") == estimate_s
 
 
+def _divided(free: Places, claims: Iterable[Claim], standings: dict[str, float]) -> dict[tuple[str, str], int]:
+    claims = list(claims)
+    wanted = {name: frozenset(each.manager for each in claims if each.job_type == name) for _, name, *_ in claims}
+    return distribute(free, wanted, lambda manager: (each for each in claims if each.manager == manager), standings)
+
+
 def _claim(manager: str, job_type: str, places: int, priority: int = 4, occupied: int = 0) -> Claim:
     return Claim(manager, job_type, places, priority, occupied, cost=1.0)
 
 
 def test_places_are_divided_by_standing_and_never_beyond_what_is_claimed() -> None:
     claims = [_claim("m1", "t", 10), _claim("m2", "t", 2)]
-    assert distribute(Places(6), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
-    assert distribute(Places(3), claims, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
-    assert distribute(Places(100), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
-    assert distribute(Places(0), claims, {"m1": 0.0, "m2": 0.0}) == {}
-    assert distribute(Places(-1), claims, {"m1": 0.0, "m2": 0.0}) == {}
+    assert _divided(Places(6), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 4, ("m2", "t"): 2}
+    assert _divided(Places(3), claims, {"m1": 5.0, "m2": 0.0}) == {("m2", "t"): 2, ("m1", "t"): 1}
+    assert _divided(Places(100), claims, {"m1": 0.0, "m2": 0.0}) == {("m1", "t"): 10, ("m2", "t"): 2}
+    assert _divided(Places(0), claims, {"m1": 0.0, "m2": 0.0}) == {}
+    assert _divided(Places(-1), claims, {"m1": 0.0, "m2": 0.0}) == {}
 
 
 def test_within_a_manager_priority_decides_then_who_holds_least() -> None:
     claims = [_claim("m1", "low", 9, priority=1), _claim("m1", "high", 2, priority=9)]
-    assert distribute(Places(3), claims, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
+    assert _divided(Places(3), claims, {"m1": 0.0}) == {("m1", "high"): 2, ("m1", "low"): 1}
     claims = [_claim("m1", "a", 9, occupied=2), _claim("m1", "b", 9)]
-    assert distribute(Places(4), claims, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}
+    assert _divided(Places(4), claims, {"m1": 0.0}) == {("m1", "a"): 1, ("m1", "b"): 3}

@@ -8,6 +8,7 @@ from sqlite_utils import Database
 from caroni_edge.agent.lifecycle import DATA, JOB, OFFER, DataState, JobState, OfferState
 from caroni_edge.agent.processes.outcome import Failed
 from caroni_edge.agent.store import Store
+from caroni_edge.agent.store.changed import Changed
 from caroni_edge.agent.store.jobs import JobRows
 from caroni_edge.agent.store.shown import ShownJobRows
 from caroni_edge.base.states import mermaid
@@ -34,8 +35,10 @@ def scans(step: str) -> bool:
 
 def test_the_statements_are_found() -> None:
     assert len(STATEMENTS) > 60
-    assert {type(rows) for rows in vars(Store(memory_database("agents").conn)).values()} <= {
-        *store_classes("agent", "objects")
+    database = memory_database("agents")
+    assert {type(rows) for rows in vars(Store(database.conn, database.journal)).values()} <= {
+        *store_classes("agent", "objects"),
+        Changed,
     }
 
 
