@@ -170,16 +170,17 @@ class JobFiles(Memory):
             if message.object in step.inputs:
                 self.have_checked(step.workflow, holder, ObjectId(message.object), at)
             return
-        inputs = msgspec.json.decode(step.inputs)
-        if not self._may_say((agent, holder), at):
-            return
         row = self._store.workflows.by_seq(step.workflow)
-        places = self.places(step, row.id, inputs, agent)
-        keys = self._store.object_keys.of(holder)
-        if keys is not None and any(each.holder == message.place for each in places):
-            self._said[agent, holder] = at.now
-            self._say_key(holder, keys.present)
-            self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
+        places = self.places(step, row.id, msgspec.json.decode(step.inputs), agent)
+        is_place = any(each.holder == message.place for each in places)
+        about = agent, holder if is_place else ""
+        if not self._may_say(about, at):
+            return
+        self._said[about] = at.now
+        if is_place:
+            self._say_key(holder, self._key(holder))
+        # Of what is none, to a manager with an older database, the agent has it by a ticket that nobody makes good.
+        self._context.outbox.put(agent, ObjectsWanted(job=job.job, places=places))
 
     def have_checked(self, workflow: int, holder: str, name: ObjectId, at: Moment) -> None:
         """Have a holder look at its own, from which somebody does not get an object of a workflow."""

@@ -175,6 +175,18 @@ def test_a_ticket_that_is_not_taken_is_said_again_with_its_key_now_and_then(benc
     assert bench.outbox.take_all(ObjectKey, "a2") == [key]
 
 
+def test_who_has_a_ticket_of_one_that_is_no_place_hears_of_the_others(bench: Bench) -> None:
+    bench.start("pair")
+    make(bench)
+    bench.complete(bench.place("a2", "lower"), "a2", file=OTHER)
+    (placed,) = bench.place_all("a1", "lower")
+    for holder in ("agents/a8", "agents/a9"):  # this manager has been restored since it has said so
+        bad = ObjectBad(job=placed.job, object="sha256:" + "b" * 64, place=holder, reason="ticket")
+        bench.send(bad, agent="a1")
+    assert bench.outbox.take_all(ObjectsWanted, "a1") == [ObjectsWanted(job=placed.job, places=placed.places)]
+    assert not {"a8", "a9"} & {to for to, _ in bench.outbox.sent}
+
+
 @pytest.mark.parametrize("reason", ["bad", "unknown"])
 def test_a_holder_looks_at_what_others_do_not_get_rightly_from_it(bench: Bench, reason: str) -> None:
     bench.start("pair")
