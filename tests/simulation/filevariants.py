@@ -276,7 +276,7 @@ def jobs_that_have_ended_keep_their_files() -> Iterator[None]:
     on_start = JobObjects.on_start
 
     def begin(job_objects: JobObjects, at: Moment) -> None:
-        job_objects._store.objects._conn.execute("DROP TRIGGER IF EXISTS job_end_releases")
+        job_objects._store.objects._conn.execute("DROP TRIGGER IF EXISTS acknowledged_end_releases")
         on_start(job_objects, at)
 
     with instead(JobObjects, "on_start", begin):

@@ -145,7 +145,7 @@ class JobObjects(Part):
             self._deeds.verify(Object(sha256_of(each.object), each.size) for each in here)
 
     def refer(self, manager: str, workflow: str, job: str, inputs: Values, at: Moment) -> tuple[Object, ...]:
-        """Keep what a job takes and lies here, until the job ends; return it."""
+        """Keep what a job takes and lies here, until its manager has acknowledged its end; return it."""
         wanted = [each for value in objects_in(inputs).values() if (each := object_of(value)) is not None]
         found = [each for each in wanted if self._store.objects.of(manager, each.id) is not None]
         for each in found:

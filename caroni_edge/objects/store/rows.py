@@ -131,7 +131,7 @@ class ObjectRows(Rows):
         ON CONFLICT DO NOTHING"""
 
     def refer(self, name: ObjectId, *, manager: str, workflow: str, job: str, date: float) -> None:
-        """Keep an object for a workflow: until a job ends, or (`THE_WORKFLOW`) until `drop`."""
+        """Keep an object for a workflow: until the end of a job is acknowledged, or (`THE_WORKFLOW`) until `drop`."""
         self._run(self.REFER, manager=manager, workflow=workflow, object=name, job=job)
         self.use(name, date)
 

@@ -243,14 +243,22 @@ def set_aside(db: Database) -> None:
 
 @agent()
 def ended_jobs_release(db: Database) -> None:
-    """A job that has ended needs what it has taken no more; of a trial, its owner may want to see that."""
+    """A job needs what it has taken no more when its manager has acknowledged that it has ended, or was declined.
+
+    Of a trial its owner may want to see it. Of what has ended already, and is not to be said any more, it is all gone.
+    """
     script(
         db,
         """
-        DELETE FROM object_references WHERE job IN (SELECT job FROM jobs WHERE ended IS NOT NULL AND manager <> '');
-        CREATE TRIGGER job_end_releases AFTER UPDATE OF ended ON jobs
-        WHEN old.ended IS NULL AND new.ended IS NOT NULL AND new.manager <> '' BEGIN
-            DELETE FROM object_references WHERE job = new.job;
+        DELETE FROM object_references WHERE job IN (SELECT job FROM jobs WHERE ended IS NOT NULL AND manager <> '')
+        AND job NOT IN (SELECT coalesce(json_extract(CAST(body AS TEXT), '$.job'), '') FROM outbox);
+        CREATE TRIGGER acknowledged_end_releases AFTER DELETE ON outbox
+        WHEN EXISTS (SELECT 1 FROM object_references) AND (
+            json_extract(CAST(old.body AS TEXT), '$.ended') IS NOT NULL
+            OR json_extract(CAST(old.body AS TEXT), '$.type') = 'JobDecline'
+        ) BEGIN
+            DELETE FROM object_references WHERE job = json_extract(CAST(old.body AS TEXT), '$.job')
+            AND job IN (SELECT job FROM jobs WHERE ended IS NOT NULL AND manager <> '');
         END;
         """,
     )

@@ -12,7 +12,9 @@ from caroni_edge.objects.objects import Object
 from caroni_edge.objects.transfer.effects import Failure, FetchId
 from caroni_edge.objects.transfer.places import Place
 from caroni_edge.objects.transfer.tickets import Key, Peer
+from caroni_edge.protocol.codec import encode_message
 from caroni_edge.protocol.keeping import ObjectsDrop, ObjectsGone
+from caroni_edge.protocol.linkmessage import LinkMessage
 from caroni_edge.protocol.messages import (
     JobDataReady,
     JobDecline,
@@ -276,14 +278,26 @@ def test_a_disk_floor_that_was_raised_is_noticed(bench: Bench) -> None:
     assert bench.state(job) is JobState.FAILED
 
 
-def test_what_a_job_has_taken_makes_room_for_the_next_one_when_it_has_ended() -> None:
+def acknowledge(bench: Bench, said: LinkMessage) -> None:
+    """Have a message been said and acknowledged: as the link does it, its row is there, and then it goes."""
+    row = ("managers/m1", 1, "row", encode_message("row", said))
+    bench.call(lambda _at: bench.database.conn.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", row))
+    bench.call(lambda _at: bench.database.conn.execute("DELETE FROM outbox"))
+
+
+def test_what_a_job_has_taken_makes_room_for_the_next_one_when_its_end_is_acknowledged() -> None:
     bench = Bench(types=[job_type("take", {"file": "File"})], slots=1, files_store_bytes=8_000_000)
     first = staging(bench)
     bring(bench)
     second = bench.new_job("take", inputs={"file": OTHER_FILE}, places=(AT_A3,))
     bench.place(second)
     assert OTHER_WANTED not in bench.runner.fetching
+    running = bench.outbox.take(JobStatusUpdate)
     bench.end(first)
+    acknowledge(bench, running)
+    bench.advance(ROOM_AGAIN_S)
+    assert OTHER_WANTED not in bench.runner.fetching
+    acknowledge(bench, bench.outbox.take(JobStatusUpdate))
     bench.advance(ROOM_AGAIN_S)
     assert OTHER_WANTED in bench.runner.fetching
     assert bench.runner.discarded == [OBJECT.id]
