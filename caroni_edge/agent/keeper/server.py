@@ -95,6 +95,7 @@ class Server:
                 match key.data:
                     case Job() as job:
                         self._jobs.on_exit(job)
+                        self._start_ahead()  # before other ends are recorded that came at the same moment
                     case Stream() as stream:
                         self._jobs.on_output(stream)
                     case Connection() as connection:
