@@ -41,6 +41,7 @@ def main() -> None:
             points = measure(axis, Path(directory), sizes, lambda said: print(said, file=sys.stderr))
         print(table(axis, points), file=sys.stderr)
         if options.pictures:
+            options.pictures.mkdir(parents=True, exist_ok=True)
             (options.pictures / f"growth-{axis.name}.svg").write_text(drawn(axis, points))
         report[axis.name] = {point.size: point.as_dict() for point in points}
     print(json.dumps(report))

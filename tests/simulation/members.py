@@ -545,9 +545,13 @@ class Agent(Holder):
         self.tell(Call(lambda _at: self.reactor.pause(on=on)))
 
     def drain(self, *, on: bool) -> None:
-        """Let its owner drain it, or let it take work again, if it hears that now."""
-        if self.tell(Call(lambda _at: self.reactor.drain(on=on))):
-            self.is_drained = on
+        """Let its owner drain it, or let it take work again, if it hears that now; where its disk fails it does not."""
+        call = Call(lambda _at: self.reactor.drain(on=on))
+        call.done.add_done_callback(lambda done: self._has_drained(on=on) if done.exception() is None else None)
+        self.tell(call)
+
+    def _has_drained(self, *, on: bool) -> None:
+        self.is_drained = on
 
     def run(self, now: float) -> None:
         """Run a batch; what it says then that it holds is on its disk."""
