@@ -4,7 +4,9 @@ Now and then they pause a template, want another workflow like one, or delete on
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from caroni_edge.base.moment import Moment
@@ -141,9 +143,16 @@ class Users:
         if now < self.next_due():
             return
         self._due = now + ASK_AGAIN_S
-        for (verb, _), asked in self._unheard.items():
+        for (verb, workflow), asked in self._unheard.items():
             manager = self._manager(asked)
-            manager.tell(Call(self._start(manager, asked) if verb == "start" else self._cancel(manager, asked)))
+            call = Call(_start(manager, asked) if verb == "start" else _cancel(manager, asked))
+            call.done.add_done_callback(partial(self._hear, verb, workflow))
+            manager.tell(call)
+
+    def _hear(self, verb: str, workflow: str, done: "Future[bool]") -> None:
+        """Take an answer, which comes when all is committed: that it had been done before ends the asking."""
+        if done.exception() is None and done.result():
+            self._unheard.pop((verb, workflow), None)
 
     def _ask(self, verb: str, asked: Asked) -> None:
         self._unheard[verb, asked.workflow] = asked
@@ -152,26 +161,27 @@ class Users:
     def _manager(self, asked: Asked) -> Manager:
         return next(each for each in self._managers if each.name == asked.manager)
 
-    def _start(self, manager: Manager, asked: Asked) -> Callable[[Moment], None]:
-        def work(at: Moment) -> None:
-            trigger = Trigger(
-                template=asked.template, inputs=inputs_of(ALL[asked.template], asked.value), id=asked.workflow
-            )
-            _, is_new = manager.reactor.start_workflow(trigger, at)
-            if not is_new:  # it was committed before: the user has heard it
-                self._unheard.pop(("start", asked.workflow), None)
 
-        return work
+def _start(manager: Manager, asked: Asked) -> Callable[[Moment], bool]:
+    def work(at: Moment) -> bool:
+        trigger = Trigger(
+            template=asked.template, inputs=inputs_of(ALL[asked.template], asked.value), id=asked.workflow
+        )
+        _, is_new = manager.reactor.start_workflow(trigger, at)
+        return not is_new
 
-    def _cancel(self, manager: Manager, asked: Asked) -> Callable[[Moment], None]:
-        def work(at: Moment) -> None:
-            try:
-                manager.reactor.cancel(asked.workflow, at)
-            except Refused as refused:
-                if refused.status != NOT_THERE:  # it had ended before this question
-                    self._unheard.pop(("cancel", asked.workflow), None)
+    return work
 
-        return work
+
+def _cancel(manager: Manager, asked: Asked) -> Callable[[Moment], bool]:
+    def work(at: Moment) -> bool:
+        try:
+            manager.reactor.cancel(asked.workflow, at)
+        except Refused as refused:
+            return refused.status != NOT_THERE  # it had ended before this question
+        return False
+
+    return work
 
 
 def _any(manager: Manager, query: str, asked: Asked) -> bool:
