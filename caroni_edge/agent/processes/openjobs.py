@@ -91,6 +91,13 @@ class OpenJobs:
         with self._lock:
             self._jobs.pop(job, None)
 
+    def was_started(self, job: str) -> bool:
+        """Tell whether a job has a record of its start; also where that cannot be read."""
+        try:
+            return read(self._state_dir, job).start is not None
+        except OSError:
+            return True
+
     # Ends
 
     def conclude_from_disk(self, job: str, never: str = NEVER) -> None:
