@@ -12,8 +12,8 @@ from unittest.mock import patch
 from caroni_edge.config.model import ManagerConfig
 from tests.objects.network import Line
 from tests.simulation import contents
-from tests.simulation.checker import problems, status_of, unrest
 from tests.simulation.federation import PATIENT, Federation
+from tests.simulation.filed import left_but_one, wait_for_staging
 from tests.simulation.plans import TYPES, job_types
 from tests.simulation.trace import Trace
 
@@ -23,8 +23,6 @@ PICTURES = ("relay", "gallery", "album")
 SIZES = (300_000, 350_000, 380_000, 400_000)
 ROOM_BYTES = 900_000
 """More than the files of any job of these plans have."""
-LONG_S = 7200.0
-STAGING = "SELECT 1 FROM jobs WHERE state = 'staging'"
 AWAY_BY_S, AWAY_FOR_S = 60.0, 1200.0
 NEXT_S = 900.0
 """So long at most it takes until the room of what nobody gives is another's, and until that is read."""
@@ -78,20 +76,10 @@ def _read_while_one_is_away(seed: int) -> list[str]:
     first, second, reader = federation.agents
     second.absent = True
     federation.start()
-    federation.users.submit("m0", "relay")
-    conn = reader.disk.database.conn
-    assert federation.run(LONG_S, lambda: conn.execute(STAGING).fetchone() is not None), "no job waits for a file"
+    wait_for_staging(federation, reader)
     federation.run(3.0 * federation.chance.random())
     first.isolate()
     second.absent = False
     federation.start()
     federation.users.submit("m0", "relay")
-    federation.run(NEXT_S, lambda: len(_unfinished(federation)) == 1)
-    left = _unfinished(federation)[1:]
-    first.heal()
-    federation.run(LONG_S, lambda: not unrest(federation))
-    return [*left, *unrest(federation), *problems(federation)]
-
-
-def _unfinished(federation: Federation) -> list[str]:
-    return [each.workflow for each in federation.users.asked if status_of(federation, each) != "completed"]
+    return left_but_one(federation, first, NEXT_S)

@@ -35,21 +35,17 @@ LOST_BY_A_CUT = 2 * GRAIN.save
 def others_run_while_a_file_comes(seed: int) -> list[str]:
     """The only slot of an agent goes to other work as long as the file of a job is on a host that is away."""
     federation, maker, reader = _maker_and_reader(seed, slots=1)
-    _wait_for_staging(federation, maker, reader)
+    wait_for_staging(federation, reader)
     maker.isolate()
     for _ in range(3):
         federation.users.submit("m0", "chain1")
-    federation.run(LONG_S, lambda: len(_unfinished(federation)) == 1)
-    left = _unfinished(federation)[1:]
-    maker.heal()
-    federation.run(LONG_S, lambda: not unrest(federation))
-    return [*left, *unrest(federation), *problems(federation)]
+    return left_but_one(federation, maker, LONG_S)
 
 
 def cut_and_killed_while_a_file_comes(seed: int) -> list[str]:
     """Both ends are cut off and killed again and again while a file comes slowly: little of it comes twice."""
     federation, maker, reader = _maker_and_reader(seed, slots=2)
-    _wait_for_staging(federation, maker, reader)
+    wait_for_staging(federation, reader)
     before, sizes = federation.carrier.came_bytes, sum(map(len, maker.host.store.objects.values()))
     for _ in range(CUTS):
         federation.run(CUT_EVERY_S * federation.chance.random())
@@ -87,8 +83,8 @@ def key_forgotten(seed: int) -> list[str]:
 
 def rebooted_while_a_file_comes(seed: int) -> list[str]:
     """The host that fetches loses power again and again: what was not synced is gone, and the rest is damaged."""
-    federation, maker, reader = _maker_and_reader(seed, slots=2)
-    _wait_for_staging(federation, maker, reader)
+    federation, _maker, reader = _maker_and_reader(seed, slots=2)
+    wait_for_staging(federation, reader)
     for _ in range(CUTS):
         federation.users.submit("m0", "relay")
         federation.run(LIGHT_S, reader.host.store.has_safe_parts)
@@ -247,10 +243,26 @@ def _maker_and_reader(seed: int, slots: int) -> tuple[Federation, Agent, Agent]:
     return federation, maker, reader
 
 
-def _wait_for_staging(federation: Federation, maker: Agent, reader: Agent) -> None:
+def wait_for_staging(federation: Federation, reader: Agent) -> None:
+    """Want a file that comes from one agent to another, until a job waits for it there."""
     federation.users.submit("m0", "relay")
     conn = reader.disk.database.conn
     assert federation.run(LONG_S, lambda: conn.execute(STAGING).fetchone() is not None), "no job waits for a file"
+
+
+def left_but_one(federation: Federation, away: Agent, within_s: float) -> list[str]:
+    """Return what has not completed while an agent is away, but for the one that waits for it; and what is wrong then.
+
+    Args:
+        federation: The first workflow that has not completed is the one that waits.
+        away: It comes back.
+        within_s: So long the others may take.
+    """
+    federation.run(within_s, lambda: len(_unfinished(federation)) == 1)
+    left = _unfinished(federation)[1:]
+    away.heal()
+    federation.run(LONG_S, lambda: not unrest(federation))
+    return [*left, *unrest(federation), *problems(federation)]
 
 
 def _is_read_next(federation: Federation) -> bool:
