@@ -64,8 +64,9 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         self.service.supervise("files", storage.work.run)
         opened.callback(storage.close)
         flow = Flow(config.files.up, config.files.down)
-        web = serve_node(config, node, self.service, partial(self._site, config, storage, flow))
-        node.dispatch.on_question = self._questions(opened.enter_context(web)).take
+        serving = serve_node(config, node, self.service, partial(self._site, config, storage, flow))
+        web = self._web = opened.enter_context(serving)
+        node.dispatch.on_question = self._questions(web).take
         self.service.supervise("evaluator", evaluator.run)
         opened.callback(evaluator.close)
         self.service.supervise("lists", lists.run)
@@ -109,8 +110,8 @@ class ManagerDaemon(Daemon[ManagerConfig]):
         return make_site(api, config.state_dir, given)
 
     def _questions(self, web: WebServer) -> Questions:
-        """Have questions answered that people ask over the broker."""
-        self._web, node, reactor = web, self._node, self._reactor
+        """Return what has questions answered that people ask over the broker."""
+        node, reactor = self._node, self._reactor
 
         def say(person: str, reply: str, payload: bytes) -> None:
             node.connection.answer(node.topics.reply_to(person, reply), payload)

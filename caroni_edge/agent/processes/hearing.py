@@ -172,14 +172,12 @@ class Hearing:
                 self._on_started(job, link, None)
             elif known.link not in {link, None} or job in elsewhere or job in waits:
                 continue
-            elif known.request is not None and known.is_recalled and not self._open.was_started(job):
+            elif known.request is None or (known.is_recalled and self._open.was_started(job)):
+                self._open.conclude_from_disk(job)
+            elif known.is_recalled:
                 self._on_recalled(job)
-            elif known.is_recalled:  # it has had its turn before it was recalled, and nobody could say so any more
-                self._open.conclude_from_disk(job)
-            elif known.request is not None:
-                self._ask_again(known, link, known.request)
             else:
-                self._open.conclude_from_disk(job)
+                self._ask_again(known, link, known.request)
             if known.kill is not None:
                 link.send({"do": "kill", "job": job, "reason": known.kill})
         for job in running - opened.keys():
